@@ -1,0 +1,245 @@
+import { join } from "node:path";
+import type { Environment } from "../system/environment.ts";
+
+/** One setting of the table: the same row makes the flag, the variable, the check, the help text and the documentation. */
+export interface Option<T> {
+  /** Name of the environment variable and of the key in a settings file. */
+  readonly name: string;
+  /** Long flag without dashes. */
+  readonly flag: string;
+  /** Value that is used when nobody sets one; `undefined` when the setting may stay empty. */
+  readonly fallback: (environment: Environment) => string | undefined;
+  /** How the default is written in the documentation. */
+  readonly fallbackText: string;
+  /** One sentence without a full stop. */
+  readonly doc: string;
+  /** Turns text into the value. @throws {Error} whose message completes "NAME …" */
+  readonly parse: (text: string) => T;
+}
+
+/** The setting's value may be missing. */
+export type Optional<T> = T | undefined;
+
+const SEVEN_IMAGES = [
+  "azaion/annotations",
+  "azaion/flights",
+  "azaion/detections",
+  "azaion/gps-denied-onboard",
+  "azaion/gps-denied-desktop",
+  "azaion/autopilot",
+  "azaion/ai-training",
+].join(",");
+
+const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]", "::1"]);
+
+/** Whether a host name or address can only be reached from this machine. */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK_HOSTS.has(host) || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function text(value: string): string {
+  return value;
+}
+
+function serverUrl(value: string): URL {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new Error("must be a URL such as https://api.example.com");
+  }
+  if (url.protocol === "http:" && !isLoopback(url.hostname)) {
+    throw new Error("must be https, except for this machine itself");
+  }
+  if (url.username || url.password) throw new Error("must not hold a user name or password");
+  return url;
+}
+
+function port(value: string): number {
+  const number = /^\d{1,5}$/.test(value) ? Number(value) : NaN;
+  if (!(number <= 65535)) throw new Error("must be a port number from 0 to 65535");
+  return number;
+}
+
+function oneOf<T extends string>(...words: readonly T[]): (value: string) => T {
+  return (value) => {
+    const word = words.find((candidate) => candidate === value);
+    if (word === undefined) throw new Error(`must be one of ${words.join(", ")}`);
+    return word;
+  };
+}
+
+function imageNames(value: string): readonly string[] {
+  const names = listOf(value);
+  const wrong = names.find((name) => !/^[a-z0-9][a-z0-9._\/:-]{0,254}$/.test(name));
+  if (wrong !== undefined) throw new Error(`holds "${wrong}", which is not an image name`);
+  return names;
+}
+
+function imageTag(value: string): string {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(value)) {
+    throw new Error("must be an image tag such as latest or 1.4.2");
+  }
+  return value;
+}
+
+function listOf(value: string): readonly string[] {
+  const words = value.split(",").map((word) => word.trim()).filter((word) => word !== "");
+  if (words.length === 0) throw new Error("must name at least one");
+  return words;
+}
+
+const SIGNATURE_ALGORITHMS: ReadonlySet<string> = new Set([
+  ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
+  "HS256",
+]);
+
+function algorithms(value: string): readonly string[] {
+  const names = listOf(value);
+  const wrong = names.find((name) => !SIGNATURE_ALGORITHMS.has(name));
+  if (wrong !== undefined) throw new Error(`holds "${wrong}"; known are ${[...SIGNATURE_ALGORITHMS].join(", ")}`);
+  return names;
+}
+
+function dockerHost(value: string): string {
+  if (!/^(unix:\/\/\/|tcp:\/\/).+/.test(value)) throw new Error("must be unix:///path or tcp://host:port");
+  return value;
+}
+
+function stateFolder(environment: Environment): string {
+  const stateHome = environment("XDG_STATE_HOME");
+  if (stateHome !== undefined) return join(stateHome, "tallystick");
+  const home = environment("HOME");
+  return home === undefined || home === "/root" ? "/var/lib/tallystick" : join(home, ".local/state/tallystick");
+}
+
+function always(value: string | undefined): (environment: Environment) => string | undefined {
+  return () => value;
+}
+
+function option<T>(
+  name: string,
+  parse: (text: string) => T,
+  fallback: string | undefined | ((environment: Environment) => string | undefined),
+  doc: string,
+  fallbackText: string = typeof fallback === "string" ? fallback : "none",
+): Option<T> {
+  return {
+    name,
+    flag: name.toLowerCase().replaceAll("_", "-"),
+    parse,
+    fallback: typeof fallback === "function" ? fallback : always(fallback),
+    fallbackText,
+    doc,
+  };
+}
+
+/** Every setting of the device service and of the command line. */
+export const OPTIONS = {
+  resourceApiUrl: option(
+    "RESOURCE_API_URL",
+    serverUrl,
+    undefined,
+    "Origin or any Azaion-compatible API; https, except on this machine",
+    "required",
+  ),
+  host: option("HOST", text, "127.0.0.1", "Address that the device service listens on"),
+  port: option("PORT", port, "8080", "Port that the device service listens on; 0 takes a free one"),
+  deviceUrl: option(
+    "DEVICE_URL",
+    serverUrl,
+    (environment) => `http://127.0.0.1:${environment("PORT") ?? "8080"}`,
+    "Device service that the commands talk to",
+    "http://127.0.0.1:PORT",
+  ),
+  imagesPath: option("IMAGES_PATH", text, "/opt/azaion/images.enc", "Encrypted image archive that an unlock opens"),
+  apiVersion: option("API_VERSION", imageTag, "latest", "Tag that the images must carry"),
+  images: option(
+    "IMAGES",
+    imageNames,
+    SEVEN_IMAGES,
+    "Names of the images that must be there after an unlock, with commas",
+    "the seven of the Azaion suite",
+  ),
+  modelCacheDir: option("MODEL_CACHE_DIR", text, "models", "Folder of cached big parts"),
+  stateDir: option(
+    "STATE_DIR",
+    text,
+    stateFolder,
+    "Folder of the program's own state",
+    "$XDG_STATE_HOME/tallystick, /var/lib/tallystick as root",
+  ),
+  dockerHost: option("DOCKER_HOST", dockerHost, "unix:///var/run/docker.sock", "Docker engine"),
+  hardwareRoot: option("HARDWARE_ROOT", text, "/", "Folder under which proc/ and sys/ are read for the hardware facts"),
+  jwtJwksUrl: option(
+    "JWT_JWKS_URL",
+    serverUrl,
+    undefined,
+    "Keys that tokens are verified with",
+    "<RESOURCE_API_URL>/.well-known/jwks.json",
+  ),
+  jwtIssuer: option("JWT_ISSUER", text, undefined, "Issuer that tokens must name", "any"),
+  jwtAudience: option("JWT_AUDIENCE", text, undefined, "Audience that tokens must name", "any"),
+  jwtAlgorithms: option(
+    "JWT_ALGORITHMS",
+    algorithms,
+    "ES256,EdDSA,RS256",
+    "Signature algorithms that are accepted, with commas; HS256 needs JWT_HS256_SECRET_FILE",
+  ),
+  jwtHs256SecretFile: option(
+    "JWT_HS256_SECRET_FILE",
+    text,
+    undefined,
+    "File (mode 0600) with the secret of an API that signs with HS256",
+  ),
+  jwtVerify: option(
+    "JWT_VERIFY",
+    oneOf("on", "off"),
+    "on",
+    "off accepts unverified tokens of the API; logged at every start",
+  ),
+  callerAuth: option(
+    "CALLER_AUTH",
+    oneOf("session", "bearer"),
+    undefined,
+    "session: local callers act as whoever is signed in; bearer: every call brings its own token",
+    "session on loopback, bearer elsewhere",
+  ),
+  cdnConfig: option(
+    "CDN_CONFIG",
+    text,
+    undefined,
+    "Local file with the CDN settings",
+    "cdn.yaml, loaded encrypted from the API",
+  ),
+  logLevel: option(
+    "LOG_LEVEL",
+    oneOf("debug", "info", "warning", "error"),
+    "info",
+    "Least severe level that is logged",
+  ),
+} as const;
+
+type Table = typeof OPTIONS;
+type Always =
+  | "resourceApiUrl"
+  | "host"
+  | "port"
+  | "deviceUrl"
+  | "imagesPath"
+  | "apiVersion"
+  | "images"
+  | "modelCacheDir"
+  | "stateDir"
+  | "dockerHost"
+  | "hardwareRoot"
+  | "jwtAlgorithms"
+  | "jwtVerify"
+  | "callerAuth"
+  | "logLevel";
+
+/** Key of a setting in {@link OPTIONS} and in {@link Settings}. */
+export type SettingKey = keyof Table;
+
+type ValueOf<K extends SettingKey> = Table[K] extends Option<infer T> ? T : never;
+
+/** All settings, checked. Those without a default may be missing. */
+export type Settings = { readonly [K in SettingKey]: K extends Always ? ValueOf<K> : Optional<ValueOf<K>> };

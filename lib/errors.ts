@@ -1,0 +1,190 @@
+/** Every condition that a caller of Tallystick can act on, by name. The edges map it to an HTTP status and to an exit code. */
+export type ErrorCode =
+  | "usage"
+  | "configuration"
+  | "malformed"
+  | "invalid_input"
+  | "unsupported_media_type"
+  | "too_large"
+  | "not_signed_in"
+  | "not_allowed"
+  | "not_found"
+  | "conflict"
+  | "rate_limited"
+  | "upstream"
+  | "unavailable"
+  | "timeout"
+  | "integrity"
+  | "disk_full"
+  | "docker"
+  | "interrupted"
+  | "internal";
+
+/** Base of all errors that Tallystick raises on purpose: one sentence for a person, one code for a program. */
+export class TallyError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** The command line asks for something that does not exist. */
+export class UsageError extends TallyError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("usage", message, options);
+  }
+}
+
+/** One or more settings are missing or wrong; `faults` has a sentence for each. */
+export class ConfigurationError extends TallyError {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[], options?: ErrorOptions) {
+    super("configuration", faults.join("\n"), options);
+    this.faults = faults;
+  }
+}
+
+/** The request cannot be read at all: bad JSON, a cut multipart body. */
+export class MalformedError extends TallyError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("malformed", message, options);
+  }
+}
+
+/** The request can be read, but a value in it is not allowed; `field` names it. */
+export class InvalidInputError extends TallyError {
+  readonly field: string;
+
+  constructor(field: string, message: string, options?: ErrorOptions) {
+    super("invalid_input", message, options);
+    this.field = field;
+  }
+}
+
+/** The body is of a type that this call does not take. */
+export class UnsupportedMediaTypeError extends TallyError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("unsupported_media_type", message, options);
+  }
+}
+
+/** A body, part or answer is over its limit of `limitBytes`. */
+export class TooLargeError extends TallyError {
+  readonly limitBytes: number;
+
+  constructor(message: string, limitBytes: number, options?: ErrorOptions) {
+    super("too_large", message, options);
+    this.limitBytes = limitBytes;
+  }
+}
+
+/** Nobody is signed in, or the name, password or token is wrong. */
+export class NotSignedInError extends TallyError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("not_signed_in", message, options);
+  }
+}
+
+/** Who asks is known, and may not do this. */
+export class NotAllowedError extends TallyError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("not_allowed", message, options);
+  }
+}
+
+/** The resource, object, image or archive does not exist. */
+export class NotFoundError extends TallyError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("not_found", message, options);
+  }
+}
+
+/** The state of the other side forbids the call; `reason` is the other side's own number or word, where it gave one. */
+export class ConflictError extends TallyError {
+  readonly reason: string | undefined;
+
+  constructor(message: string, reason?: string, options?: ErrorOptions) {
+    super("conflict", message, options);
+    this.reason = reason;
+  }
+}
+
+/** Too many calls; try again after `retryAfterSeconds`. */
+export class RateLimitedError extends TallyError {
+  readonly retryAfterSeconds: number;
+
+  constructor(message: string, retryAfterSeconds: number, options?: ErrorOptions) {
+    super("rate_limited", message, options);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** A server that we depend on. */
+export type Service = "API" | "CDN" | "device";
+
+/** The API, the CDN or the device answered with something that is not an answer to our call. */
+export class UpstreamError extends TallyError {
+  readonly service: Service;
+
+  constructor(service: Service, message: string, options?: ErrorOptions) {
+    super("upstream", message, options);
+    this.service = service;
+  }
+}
+
+/** The API, the CDN or the device cannot be reached. */
+export class UnavailableError extends TallyError {
+  readonly service: Service;
+
+  constructor(service: Service, message: string, options?: ErrorOptions) {
+    super("unavailable", message, options);
+    this.service = service;
+  }
+}
+
+/** The API, the CDN or the device was reached and then kept silent for too long. */
+export class UpstreamTimeoutError extends TallyError {
+  readonly service: Service;
+
+  constructor(service: Service, message: string, options?: ErrorOptions) {
+    super("timeout", message, options);
+    this.service = service;
+  }
+}
+
+/** Bytes are not what they must be: wrong key, cut, changed, or halves of different versions. */
+export class IntegrityError extends TallyError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("integrity", message, options);
+  }
+}
+
+/** The disk has no room for what must be written. */
+export class DiskFullError extends TallyError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("disk_full", message, options);
+  }
+}
+
+/** The Docker engine is away or refused what it was asked. */
+export class DockerError extends TallyError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("docker", message, options);
+  }
+}
+
+/** The person or the system asked to stop. */
+export class InterruptedError extends TallyError {
+  constructor(message = "Interrupted", options?: ErrorOptions) {
+    super("interrupted", message, options);
+  }
+}
+
+/** The message of anything that was thrown; never a stack. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

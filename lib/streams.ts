@@ -1,0 +1,128 @@
+import { type Bytes, concat } from "./bytes.ts";
+import { TooLargeError } from "./errors.ts";
+
+/** A stream of bytes, as everything large moves through Tallystick. */
+export type ByteStream = ReadableStream<Bytes>;
+
+/** Reads a stream in pieces of the size that the reader asks for. */
+export interface ByteReader {
+  /** Exactly `sizeBytes` bytes, fewer only at the end of the stream, none (length 0) after it. The buffer is the caller's own. */
+  read(sizeBytes: number): Promise<Bytes>;
+  /** Gives the rest up and tells the source why. */
+  cancel(reason?: unknown): Promise<void>;
+}
+
+/**
+ * Makes a reader that gathers whole pieces natively where the stream allows it (BYOB), and by copying where not.
+ * Over TLS a plain reader gets 4 KiB at a time and is 2.5 to 3 times slower.
+ */
+export function byteReader(stream: ByteStream): ByteReader {
+  return byobReader(stream) ?? copyingReader(stream);
+}
+
+function byobReader(stream: ByteStream): ByteReader | undefined {
+  let reader: ReadableStreamBYOBReader;
+  try {
+    reader = stream.getReader({ mode: "byob" });
+  } catch (error) {
+    if (error instanceof TypeError && !stream.locked) return undefined; // not a byte stream
+    throw error;
+  }
+  let ended = false;
+  return {
+    async read(sizeBytes) {
+      if (ended || sizeBytes === 0) return new Uint8Array(0);
+      const { value, done } = await reader.read(new Uint8Array(sizeBytes), { min: sizeBytes });
+      ended = done;
+      return value ?? new Uint8Array(0);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  };
+}
+
+function copyingReader(stream: ByteStream): ByteReader {
+  const reader = stream.getReader();
+  let rest: Bytes = new Uint8Array(0);
+  return {
+    async read(sizeBytes) {
+      const piece = new Uint8Array(sizeBytes);
+      let filled = 0;
+      while (filled < sizeBytes) {
+        if (rest.byteLength === 0) {
+          const { value, done } = await reader.read();
+          if (done) return piece.slice(0, filled);
+          rest = value;
+        }
+        const taken = rest.subarray(0, sizeBytes - filled);
+        piece.set(taken, filled);
+        filled += taken.byteLength;
+        rest = rest.subarray(taken.byteLength);
+      }
+      return piece;
+    },
+    cancel: (reason) => reader.cancel(reason),
+  };
+}
+
+/** The whole stream in memory. For small things only. @throws {TooLargeError} past `limitBytes`; the source is cancelled. */
+export async function collect(stream: ByteStream, limitBytes: number, what = "The body"): Promise<Bytes> {
+  const chunks: Bytes[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of stream) {
+    sizeBytes += chunk.byteLength;
+    if (sizeBytes > limitBytes) throw new TooLargeError(`${what} is larger than ${limitBytes} bytes`, limitBytes);
+    chunks.push(chunk);
+  }
+  return concat(...chunks);
+}
+
+/** A byte stream over pieces that are made one by one; `undefined` from `next` ends it. */
+export function byteStream(
+  next: () => Promise<Bytes | undefined>,
+  cancel: (reason?: unknown) => Promise<void> | void = () => {},
+): ByteStream {
+  return new ReadableStream({
+    type: "bytes",
+    async pull(controller) {
+      let piece = await next();
+      while (piece?.byteLength === 0) piece = await next();
+      if (piece !== undefined) return controller.enqueue(piece);
+      controller.close();
+      controller.byobRequest?.respond(0);
+    },
+    cancel,
+  }, { highWaterMark: 0 });
+}
+
+/** A byte stream over bytes that are already in memory. */
+export function streamOf(...parts: readonly Bytes[]): ByteStream {
+  const queue = parts.map((part) => part.slice());
+  return byteStream(() => Promise.resolve(queue.shift()));
+}
+
+/** `first` and then all of `second`, as one stream. */
+export function joinStreams(first: Bytes, second: ByteStream): ByteStream {
+  const reader = second.getReader();
+  let head: Bytes | undefined = first.slice();
+  return byteStream(async () => {
+    const piece = head;
+    head = undefined;
+    return piece !== undefined && piece.byteLength > 0 ? piece : (await reader.read()).value;
+  }, (reason) => reader.cancel(reason));
+}
+
+/** Lets the stream through and calls `look` with each chunk before it leaves. An error of `look` fails the stream. */
+export function watched(stream: ByteStream, look: (chunk: Bytes) => void, end: () => void = () => {}): ByteStream {
+  const reader = stream.getReader();
+  return byteStream(async () => {
+    try {
+      const { value, done } = await reader.read();
+      if (done) return void end();
+      look(value);
+      return value;
+    } catch (error) {
+      await reader.cancel(error).catch(() => undefined); // the source may be the one that failed
+      throw error;
+    }
+  }, (reason) => reader.cancel(reason));
+}

@@ -1,0 +1,197 @@
+import { dirname, join } from "node:path";
+import type { Bytes } from "../bytes.ts";
+import { DiskFullError, NotFoundError, TooLargeError } from "../errors.ts";
+import { type ByteStream, byteStream, collect } from "../streams.ts";
+
+const PRIVATE_FILE_MODE = 0o600;
+const PRIVATE_FOLDER_MODE = 0o700;
+const READ_SIZE_BYTES = 256 * 1024;
+
+/** Size and time of a file. */
+export interface FileFacts {
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+}
+
+/** Makes the folder and its parents, readable by the owner only. */
+export async function ensureFolder(path: string): Promise<void> {
+  await Deno.mkdir(path, { recursive: true, mode: PRIVATE_FOLDER_MODE });
+}
+
+/** What is known of a regular file, or `undefined` when there is none. A symbolic link is not followed and counts as none. */
+export async function fileFacts(path: string): Promise<FileFacts | undefined> {
+  try {
+    const info = await Deno.lstat(path);
+    return info.isFile ? { sizeBytes: info.size, modifiedMs: info.mtime?.getTime() ?? 0 } : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
+}
+
+/** The whole of a small file, or `undefined` when there is none. @throws {TooLargeError} past `limitBytes`. */
+export async function readSmallFile(path: string, limitBytes: number): Promise<Bytes | undefined> {
+  const facts = await fileFacts(path);
+  if (facts === undefined) return undefined;
+  if (facts.sizeBytes > limitBytes) throw new TooLargeError(`"${path}" is larger than ${limitBytes} bytes`, limitBytes);
+  return await collect(await openFile(path), limitBytes, `"${path}"`);
+}
+
+/**
+ * Bytes `[start, end)` of a file as a stream; the file is closed at the end, on an error and on cancel.
+ * @throws {NotFoundError} when there is no such file.
+ */
+export async function openFile(path: string, start = 0, end = Infinity): Promise<ByteStream> {
+  const file = await openForRead(path);
+  if (start > 0) await file.seek(start, Deno.SeekMode.Start);
+  let left = end - start;
+  return byteStream(async () => {
+    try {
+      const buffer = new Uint8Array(Math.min(READ_SIZE_BYTES, left));
+      const count = left > 0 ? await file.read(buffer) : null;
+      if (count === null) return void file.close();
+      left -= count;
+      return buffer.subarray(0, count);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }, () => file.close());
+}
+
+async function openForRead(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path, { read: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      throw new NotFoundError(`Cannot read "${path}": there is no such file`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+/**
+ * A file that appears under its name whole or not at all: written beside it under a temporary name (mode 0600), then
+ * flushed, renamed, and its folder flushed. Disposing an uncommitted file removes it.
+ */
+export class AtomicFile implements Disposable {
+  readonly path: string;
+  readonly temporaryPath: string;
+  readonly #file: Deno.FsFile;
+  #state: "open" | "done" = "open";
+
+  private constructor(path: string, temporaryPath: string, file: Deno.FsFile) {
+    this.path = path;
+    this.temporaryPath = temporaryPath;
+    this.#file = file;
+  }
+
+  /** Opens the temporary file; makes the folder where it is missing. */
+  static async create(path: string): Promise<AtomicFile> {
+    await ensureFolder(dirname(path));
+    const temporaryPath = join(dirname(path), `.${crypto.randomUUID()}.partial`);
+    const file = await Deno.open(temporaryPath, { write: true, createNew: true, mode: PRIVATE_FILE_MODE });
+    return new AtomicFile(path, temporaryPath, file);
+  }
+
+  /** Appends all of `bytes`. @throws {DiskFullError} */
+  write(bytes: Uint8Array): void {
+    try {
+      for (let offset = 0; offset < bytes.byteLength;) offset += this.#file.writeSync(bytes.subarray(offset));
+    } catch (error) {
+      throw diskFullOr(error, this.path);
+    }
+  }
+
+  /** Makes the file durable and gives it its name. @throws {DiskFullError} */
+  async commit(): Promise<void> {
+    try {
+      await this.#file.sync();
+      this.#file.close();
+      await Deno.rename(this.temporaryPath, this.path);
+    } catch (error) {
+      throw diskFullOr(error, this.path);
+    }
+    this.#state = "done";
+    await syncFolder(dirname(this.path));
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#state === "done") return;
+    this.#state = "done";
+    closeQuietly(this.#file);
+    removeQuietly(this.temporaryPath);
+  }
+}
+
+/** Writes a small file whole, in the way of {@link AtomicFile}. */
+export async function writeSmallFile(path: string, bytes: Uint8Array): Promise<void> {
+  using file = await AtomicFile.create(path);
+  file.write(bytes);
+  await file.commit();
+}
+
+/** Writes a stream into a file, in the way of {@link AtomicFile}; on any error nothing is left and the source is cancelled. */
+export async function writeStream(path: string, stream: ByteStream): Promise<void> {
+  using file = await AtomicFile.create(path);
+  for await (const chunk of stream) file.write(chunk);
+  await file.commit();
+}
+
+/** Removes a file and flushes its folder; no error when it is not there. */
+export async function removeFile(path: string): Promise<void> {
+  if (removeQuietly(path)) await syncFolder(dirname(path));
+}
+
+/** Removes the temporary files that a killed process left in a folder. Returns how many there were. */
+export async function sweepPartialFiles(folder: string): Promise<number> {
+  let count = 0;
+  for (const name of await listFiles(folder)) {
+    if (name.startsWith(".") && name.endsWith(".partial") && removeQuietly(join(folder, name))) count++;
+  }
+  return count;
+}
+
+/** Names of the regular files in a folder, sorted; none when there is no such folder. */
+export async function listFiles(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(folder)) if (entry.isFile) names.push(entry.name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return names.sort();
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await Deno.open(path, { read: true });
+  try {
+    await folder.sync();
+  } finally {
+    folder.close();
+  }
+}
+
+function closeQuietly(file: Deno.FsFile): void {
+  try {
+    file.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error; // closed already
+  }
+}
+
+function removeQuietly(path: string): boolean {
+  try {
+    Deno.removeSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function diskFullOr(error: unknown, path: string): unknown {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
+  return new DiskFullError(`Cannot write "${path}": the disk is full`, { cause: error });
+}

@@ -1,0 +1,97 @@
+import type { Bytes } from "../bytes.ts";
+import { collect } from "../streams.ts";
+
+/** How a child program is started: an absolute path or a name on PATH, an argument list, and only the variables given. */
+export interface ChildOptions {
+  readonly args: readonly string[];
+  /** The whole environment of the child; nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+/** What a finished child left behind. */
+export interface ChildResult {
+  readonly exitCode: number;
+  readonly stdout: Bytes;
+  /** At most the last {@link STDERR_LIMIT_BYTES} bytes, as text. */
+  readonly stderr: string;
+}
+
+/** A running child whose standard input is fed by us. */
+export interface FedChild extends AsyncDisposable {
+  readonly stdin: WritableStream<Bytes>;
+  /** Standard output as it comes, for progress. */
+  readonly stdout: ReadableStream<Bytes>;
+  /** Resolves when the child has ended, however it ended. */
+  readonly ended: Promise<{ exitCode: number; stderr: string }>;
+  /** Kills it at once: a child that got half of a plaintext must not see an orderly end of it. */
+  kill(): void;
+}
+
+const STDOUT_LIMIT_BYTES = 4 * 1024 * 1024;
+const STDERR_LIMIT_BYTES = 16 * 1024;
+
+/** Runs a program to its end. @throws {Deno.errors.NotFound} when there is no such program; {TooLargeError} when it prints over 4 MiB. */
+export async function runChild(program: string, options: ChildOptions): Promise<ChildResult> {
+  const child = new Deno.Command(program, {
+    args: [...options.args],
+    env: { ...options.env },
+    clearEnv: true,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    ...(options.signal ? { signal: options.signal } : {}),
+  }).spawn();
+  const [stdout, stderr, status] = await Promise.all([
+    collect(child.stdout, STDOUT_LIMIT_BYTES, `The output of "${program}"`).catch((error) => {
+      killQuietly(child);
+      throw error;
+    }),
+    lastText(child.stderr),
+    child.status,
+  ]);
+  return { exitCode: status.code, stdout, stderr };
+}
+
+/** Starts a program that reads from us. Dispose it: a child that still runs is killed. @throws {Deno.errors.NotFound} */
+export function feedChild(program: string, options: ChildOptions): FedChild {
+  const child = new Deno.Command(program, {
+    args: [...options.args],
+    env: { ...options.env },
+    clearEnv: true,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+    ...(options.signal ? { signal: options.signal } : {}),
+  }).spawn();
+  const ended = Promise.all([child.status, lastText(child.stderr)])
+    .then(([status, stderr]) => ({ exitCode: status.code, stderr }));
+  return {
+    stdin: child.stdin,
+    stdout: child.stdout,
+    ended,
+    kill: () => killQuietly(child),
+    async [Symbol.asyncDispose]() {
+      killQuietly(child);
+      await child.stdin.abort().catch(() => undefined); // closed already, or locked by a pipe that has ended
+      await child.stdout.cancel().catch(() => undefined); // read by somebody else
+      await ended;
+    },
+  };
+}
+
+function killQuietly(child: Deno.ChildProcess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch (error) {
+    const gone = error instanceof TypeError || error instanceof Deno.errors.NotFound;
+    if (!gone) throw error;
+  }
+}
+
+async function lastText(stream: ReadableStream<Bytes>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stream) text = (text + decoder.decode(chunk, { stream: true })).slice(-STDERR_LIMIT_BYTES);
+  return text.trim();
+}
