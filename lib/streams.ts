@@ -76,7 +76,10 @@ export async function collect(stream: ByteStream, limitBytes: number, what = "Th
   return concat(...chunks);
 }
 
-/** A byte stream over pieces that are made one by one; `undefined` from `next` ends it. */
+/**
+ * A byte stream over pieces that are made one by one; `undefined` from `next` ends it. When `next` fails, the stream
+ * fails with that error, after `cancel` has given back what `next` reads from.
+ */
 export function byteStream(
   next: () => Promise<Bytes | undefined>,
   cancel: (reason?: unknown) => Promise<void> | void = () => {},
@@ -84,9 +87,14 @@ export function byteStream(
   return new ReadableStream({
     type: "bytes",
     async pull(controller) {
-      let piece = await next();
-      while (piece?.byteLength === 0) piece = await next();
-      if (piece !== undefined) return controller.enqueue(piece);
+      try {
+        let piece = await next();
+        while (piece?.byteLength === 0) piece = await next();
+        if (piece !== undefined) return controller.enqueue(piece);
+      } catch (error) {
+        await Promise.resolve(cancel(error)).catch(() => undefined); // the source may be what failed: `error` says it
+        throw error;
+      }
       controller.close();
       controller.byobRequest?.respond(0);
     },
@@ -115,14 +123,9 @@ export function joinStreams(first: Bytes, second: ByteStream): ByteStream {
 export function watched(stream: ByteStream, look: (chunk: Bytes) => void, end: () => void = () => {}): ByteStream {
   const reader = stream.getReader();
   return byteStream(async () => {
-    try {
-      const { value, done } = await reader.read();
-      if (done) return void end();
-      look(value);
-      return value;
-    } catch (error) {
-      await reader.cancel(error).catch(() => undefined); // the source may be the one that failed
-      throw error;
-    }
+    const { value, done } = await reader.read();
+    if (done) return void end();
+    look(value);
+    return value;
   }, (reason) => reader.cancel(reason));
 }

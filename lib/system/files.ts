@@ -46,16 +46,11 @@ export async function openFile(path: string, start = 0, end = Infinity): Promise
   if (start > 0) await file.seek(start, Deno.SeekMode.Start);
   let left = end - start;
   return byteStream(async () => {
-    try {
-      const buffer = new Uint8Array(Math.min(READ_SIZE_BYTES, left));
-      const count = left > 0 ? await file.read(buffer) : null;
-      if (count === null) return void file.close();
-      left -= count;
-      return buffer.subarray(0, count);
-    } catch (error) {
-      file.close();
-      throw error;
-    }
+    const buffer = new Uint8Array(Math.min(READ_SIZE_BYTES, left));
+    const count = left > 0 ? await file.read(buffer) : null;
+    if (count === null) return void file.close();
+    left -= count;
+    return buffer.subarray(0, count);
   }, () => file.close());
 }
 
@@ -103,17 +98,18 @@ export class AtomicFile implements Disposable {
     }
   }
 
-  /** Makes the file durable and gives it its name. @throws {DiskFullError} */
-  async commit(): Promise<void> {
+  /** Makes the file durable and gives it its name, or another one on the same file system. @throws {DiskFullError} */
+  async commit(path: string = this.path): Promise<void> {
     try {
+      await ensureFolder(dirname(path));
       await this.#file.sync();
-      this.#file.close();
-      await Deno.rename(this.temporaryPath, this.path);
+      await Deno.rename(this.temporaryPath, path);
     } catch (error) {
-      throw diskFullOr(error, this.path);
+      throw diskFullOr(error, path);
     }
     this.#state = "done";
-    await syncFolder(dirname(this.path));
+    this.#file.close();
+    await syncFolder(dirname(path));
   }
 
   [Symbol.dispose](): void {

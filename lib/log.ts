@@ -1,0 +1,41 @@
+import { jsonLinesFormatter, type LogLevel, type LogRecord } from "@logtape/logtape";
+
+/** How severe an event is. */
+export type Level = Extract<LogLevel, "debug" | "info" | "warning" | "error">;
+
+/** What goes with an event. Never a secret: {@link createLogger} masks known names, but the caller does not rely on it. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Writes events, one JSON line each. */
+export type Logger = Readonly<Record<Level, (event: string, fields?: Fields) => void>>;
+
+const LEVELS: readonly Level[] = ["debug", "info", "warning", "error"];
+const SECRET_NAME = /pass(word|phrase)?|secret|token|authorization|cookie|fragment|private|credential/i;
+
+/**
+ * A logger that writes JSON lines in LogTape's format.
+ * @param level least severe level that is written
+ * @param write takes one whole line
+ * @param now milliseconds since 1970
+ */
+export function createLogger({ level, write, now }: {
+  level: Level;
+  write: (line: string) => void;
+  now: () => number;
+}): Logger {
+  const log = (eventLevel: Level) => (event: string, fields: Fields = {}) => {
+    if (LEVELS.indexOf(eventLevel) < LEVELS.indexOf(level)) return;
+    write(jsonLinesFormatter(recordOf(eventLevel, event, fields, now())));
+  };
+  return { debug: log("debug"), info: log("info"), warning: log("warning"), error: log("error") };
+}
+
+function recordOf(level: Level, event: string, fields: Fields, timestamp: number): LogRecord {
+  const properties = Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, SECRET_NAME.test(name) ? "***" : value]),
+  );
+  return { category: ["tally"], level, timestamp, message: [event], rawMessage: event, properties };
+}
+
+/** A logger that keeps quiet. */
+export const silentLogger: Logger = createLogger({ level: "error", write: () => {}, now: () => 0 });
