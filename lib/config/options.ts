@@ -41,7 +41,11 @@ function text(value: string): string {
   return value;
 }
 
-function serverUrl(value: string): URL {
+/**
+ * A server's address: https, or http on this machine itself; without a user name or password.
+ * @throws {Error} whose message completes "NAME …"
+ */
+export function serverUrl(value: string): URL {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     throw new Error("must be a URL such as https://api.example.com");

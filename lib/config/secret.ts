@@ -1,0 +1,34 @@
+const MASK = "********";
+
+/**
+ * A secret text. It shows itself only through {@link Secret.reveal}: printing it, turning it into JSON or into a string
+ * gives a mask, so that it cannot reach a log by accident.
+ */
+export class Secret {
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** The text itself, for the one call that needs it. */
+  reveal(): string {
+    return this.#text;
+  }
+
+  toString(): string {
+    return MASK;
+  }
+
+  toJSON(): string {
+    return MASK;
+  }
+
+  [Symbol.for("Deno.customInspect")](): string {
+    return MASK;
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return MASK;
+  }
+}
