@@ -1,11 +1,13 @@
 import { dirname, join } from "node:path";
 import type { Bytes } from "../bytes.ts";
-import { DiskFullError, NotFoundError, TooLargeError } from "../errors.ts";
+import { ConfigurationError, DiskFullError, NotFoundError, TooLargeError } from "../errors.ts";
 import { type ByteStream, byteStream, collect } from "../streams.ts";
 
 const PRIVATE_FILE_MODE = 0o600;
 const PRIVATE_FOLDER_MODE = 0o700;
 const READ_SIZE_BYTES = 256 * 1024;
+const SECRET_LIMIT_BYTES = 64 * 1024;
+const LINE_FEED = 0x0a;
 
 /** Size and time of a file. */
 export interface FileFacts {
@@ -38,19 +40,54 @@ export async function readSmallFile(path: string, limitBytes: number): Promise<B
 }
 
 /**
+ * A secret, without the line break at its end.
+ * @throws {ConfigurationError} when it is missing, or others than its owner may read it
+ */
+export async function readSecretFile(path: string): Promise<Bytes> {
+  const bytes = await readSmallFile(path, SECRET_LIMIT_BYTES);
+  if (bytes === undefined) {
+    throw new ConfigurationError([`Cannot read the secret file "${path}": there is no such file`]);
+  }
+  const { mode } = await Deno.stat(path);
+  if (((mode ?? 0) & 0o077) !== 0) {
+    throw new ConfigurationError([`The secret file "${path}" can be read by others: change its mode to 0600`]);
+  }
+  return bytes.at(-1) === LINE_FEED ? bytes.slice(0, -1) : bytes;
+}
+
+/**
  * Bytes `[start, end)` of a file as a stream; the file is closed at the end, on an error and on cancel.
  * @throws {NotFoundError} when there is no such file.
  */
 export async function openFile(path: string, start = 0, end = Infinity): Promise<ByteStream> {
   const file = await openForRead(path);
   if (start > 0) await file.seek(start, Deno.SeekMode.Start);
-  let left = end - start;
+  return streamOfFile(file, end - start);
+}
+
+/**
+ * A whole file as a stream, with the size of exactly the file that was opened: a replacement by rename does not mix in.
+ * @throws {NotFoundError} when there is no such file.
+ */
+export async function openWholeFile(path: string): Promise<{ readonly sizeBytes: number; readonly body: ByteStream }> {
+  const file = await openForRead(path);
+  const { size } = await file.stat();
+  return { sizeBytes: size, body: streamOfFile(file, size) };
+}
+
+function streamOfFile(file: Deno.FsFile, sizeBytes: number): ByteStream {
+  let left = sizeBytes;
   return byteStream(async () => {
-    const buffer = new Uint8Array(Math.min(READ_SIZE_BYTES, left));
-    const count = left > 0 ? await file.read(buffer) : null;
-    if (count === null) return void file.close();
-    left -= count;
-    return buffer.subarray(0, count);
+    try {
+      const buffer = new Uint8Array(Math.min(READ_SIZE_BYTES, left));
+      const count = left > 0 ? await file.read(buffer) : null;
+      if (count === null) return void file.close();
+      left -= count;
+      return buffer.subarray(0, count);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
   }, () => file.close());
 }
 
@@ -157,6 +194,28 @@ export async function listFiles(folder: string): Promise<string[]> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
   return names.sort();
+}
+
+/** Names of the folders in a folder, sorted; none when there is no such folder. */
+export async function listFolders(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(folder)) if (entry.isDirectory) names.push(entry.name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return names.sort();
+}
+
+/**
+ * Locks a file for this process alone until it is disposed or the process ends, however it ends. The file stays.
+ * Returns `undefined` when somebody else holds it.
+ */
+export async function lockFile(path: string): Promise<Disposable | undefined> {
+  const file = await Deno.open(path, { write: true, create: true, mode: PRIVATE_FILE_MODE });
+  if (await file.tryLock(true)) return { [Symbol.dispose]: () => file.close() };
+  file.close();
+  return undefined;
 }
 
 async function syncFolder(path: string): Promise<void> {
