@@ -1,4 +1,4 @@
-import { type Bytes, concat } from "./bytes.ts";
+import { type Bytes, concat, release } from "./bytes.ts";
 import { TooLargeError } from "./errors.ts";
 
 /** A stream of bytes, as everything large moves through Tallystick. */
@@ -56,7 +56,9 @@ function copyingReader(stream: ByteStream): ByteReader {
         const taken = rest.subarray(0, sizeBytes - filled);
         piece.set(taken, filled);
         filled += taken.byteLength;
-        rest = rest.subarray(taken.byteLength);
+        const left = rest.byteLength - taken.byteLength;
+        if (left === 0) release(rest);
+        rest = left === 0 ? new Uint8Array(0) : rest.subarray(taken.byteLength);
       }
       return piece;
     },
@@ -90,7 +92,7 @@ export function byteStream(
       try {
         let piece = await next();
         while (piece?.byteLength === 0) piece = await next();
-        if (piece !== undefined) return controller.enqueue(piece);
+        if (piece !== undefined) return handOver(piece, controller);
       } catch (error) {
         await Promise.resolve(cancel(error)).catch(() => undefined); // the source may be what failed: `error` says it
         throw error;
@@ -100,6 +102,16 @@ export function byteStream(
     },
     cancel,
   }, { highWaterMark: 0 });
+}
+
+/** Fills the buffer of a reader who brought one and gives our own back at once: garbage of this size is what memory is lost to. */
+function handOver(piece: Bytes, controller: ReadableByteStreamController): void {
+  const view = controller.byobRequest?.view;
+  if (!view || view.byteLength < piece.byteLength) return controller.enqueue(piece);
+  const sizeBytes = piece.byteLength;
+  new Uint8Array(view.buffer, view.byteOffset).set(piece);
+  release(piece);
+  controller.byobRequest?.respond(sizeBytes);
 }
 
 /** A byte stream over bytes that are already in memory. */
@@ -119,13 +131,26 @@ export function joinStreams(first: Bytes, second: ByteStream): ByteStream {
   }, (reason) => reader.cancel(reason));
 }
 
-/** Lets the stream through and calls `look` with each chunk before it leaves. An error of `look` fails the stream. */
-export function watched(stream: ByteStream, look: (chunk: Bytes) => void, end: () => void = () => {}): ByteStream {
+/** Looks on while a stream passes. An error of `look` or `end` fails the stream. */
+export interface Watcher {
+  /** Each chunk before it leaves. */
+  look(chunk: Bytes): void;
+  /** After the last chunk, before the reader is told that it was the last. */
+  end?(): void;
+  /** Instead of `end`, when the stream is given up or fails. */
+  drop?(): void;
+}
+
+/** Lets a stream through under the eyes of a watcher. */
+export function watched(stream: ByteStream, watcher: Watcher): ByteStream {
   const reader = stream.getReader();
   return byteStream(async () => {
     const { value, done } = await reader.read();
-    if (done) return void end();
-    look(value);
+    if (done) return void watcher.end?.();
+    watcher.look(value);
     return value;
-  }, (reason) => reader.cancel(reason));
+  }, (reason) => {
+    watcher.drop?.();
+    return reader.cancel(reason);
+  });
 }

@@ -15,9 +15,9 @@ export interface FileFacts {
   readonly modifiedMs: number;
 }
 
-/** Makes the folder and its parents, readable by the owner only. */
-export async function ensureFolder(path: string): Promise<void> {
-  await Deno.mkdir(path, { recursive: true, mode: PRIVATE_FOLDER_MODE });
+/** Makes the folder and its parents where they are missing; readable by the owner only, unless a mode is given. */
+export async function ensureFolder(path: string, mode: number = PRIVATE_FOLDER_MODE): Promise<void> {
+  await Deno.mkdir(path, { recursive: true, mode });
 }
 
 /** What is known of a regular file, or `undefined` when there is none. A symbolic link is not followed and counts as none. */
@@ -103,8 +103,8 @@ async function openForRead(path: string): Promise<Deno.FsFile> {
 }
 
 /**
- * A file that appears under its name whole or not at all: written beside it under a temporary name (mode 0600), then
- * flushed, renamed, and its folder flushed. Disposing an uncommitted file removes it.
+ * A file that appears under its name whole or not at all: written beside it under a temporary name (mode 0600, unless
+ * another is given), then flushed, renamed, and its folder flushed. Disposing an uncommitted file removes it.
  */
 export class AtomicFile implements Disposable {
   readonly path: string;
@@ -119,10 +119,10 @@ export class AtomicFile implements Disposable {
   }
 
   /** Opens the temporary file; makes the folder where it is missing. */
-  static async create(path: string): Promise<AtomicFile> {
+  static async create(path: string, mode: number = PRIVATE_FILE_MODE): Promise<AtomicFile> {
     await ensureFolder(dirname(path));
     const temporaryPath = join(dirname(path), `.${crypto.randomUUID()}.partial`);
-    const file = await Deno.open(temporaryPath, { write: true, createNew: true, mode: PRIVATE_FILE_MODE });
+    const file = await Deno.open(temporaryPath, { write: true, createNew: true, mode });
     return new AtomicFile(path, temporaryPath, file);
   }
 
@@ -176,11 +176,16 @@ export async function removeFile(path: string): Promise<void> {
   if (removeQuietly(path)) await syncFolder(dirname(path));
 }
 
-/** Removes the temporary files that a killed process left in a folder. Returns how many there were. */
-export async function sweepPartialFiles(folder: string): Promise<number> {
+/**
+ * Removes the temporary files in a folder that nobody has written to since `beforeMs` (milliseconds since 1970): a killed
+ * process left them. Younger ones may belong to a process that lives. Returns how many there were.
+ */
+export async function sweepPartialFiles(folder: string, beforeMs: number): Promise<number> {
   let count = 0;
   for (const name of await listFiles(folder)) {
-    if (name.startsWith(".") && name.endsWith(".partial") && removeQuietly(join(folder, name))) count++;
+    if (!name.startsWith(".") || !name.endsWith(".partial")) continue;
+    const facts = await fileFacts(join(folder, name));
+    if (facts !== undefined && facts.modifiedMs < beforeMs && removeQuietly(join(folder, name))) count++;
   }
   return count;
 }
