@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+
+interface Run {
+  readonly exitCode: number;
+  readonly lastLine: string;
+  readonly output: string;
+}
+
+/** Runs `tools/test.ts` over one test file with the given text. */
+async function runSample(code: string, args: readonly string[] = [], env: Record<string, string> = {}): Promise<Run> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = join(folder, "sample_test.ts");
+    await Deno.writeTextFile(path, code);
+    const { code: exitCode, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--allow-all", "tools/test.ts", ...args, path],
+      env: { CI: "false", ...env },
+      stderr: "null",
+    }).output();
+    const output = new TextDecoder().decode(stdout);
+    return { exitCode, output, lastLine: output.trimEnd().split("\n").at(-1) ?? "" };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const SAMPLES: readonly { what: string; code: string; args?: string[]; exitCode: number; lastLine: string }[] = [
+  { what: "counts tests that pass", code: 'Deno.test("a", () => {});', exitCode: 0, lastLine: "1 passed, 0 failed" },
+  {
+    what: "counts a failure",
+    code: 'Deno.test("a", () => {}); Deno.test("b", () => { throw new Error("no"); });',
+    exitCode: 1,
+    lastLine: "1 passed, 1 failed",
+  },
+  { what: "refuses a run without tests", code: "export {};", exitCode: 1, lastLine: "0 passed, 0 failed" },
+  {
+    what: "refuses a filter that matches nothing",
+    code: 'Deno.test("a", () => {});',
+    args: ["--filter=zzz"],
+    exitCode: 1,
+    lastLine: "0 passed, 0 failed",
+  },
+  { what: "refuses a type error", code: 'const a: number = "";', exitCode: 1, lastLine: "0 passed, 1 failed" },
+  { what: "refuses a module that throws", code: 'throw new Error("no");', exitCode: 1, lastLine: "0 passed, 1 failed" },
+  {
+    what: "refuses a crash",
+    code: 'Deno.test("a", () => {}); Deno.test("b", () => Deno.kill(Deno.pid, "SIGKILL"));',
+    exitCode: 1,
+    lastLine: "0 passed, 1 failed",
+  },
+];
+
+for (const { what, code, args, exitCode, lastLine } of SAMPLES) {
+  Deno.test(`tools/test.ts ${what}`, async () => {
+    const run = await runSample(code, args);
+    assert.deepEqual({ exitCode: run.exitCode, lastLine: run.lastLine }, { exitCode, lastLine }, run.output);
+  });
+}
+
+Deno.test("tools/test.ts counts a skipped test as a failure when CI is true", async () => {
+  const code = 'Deno.test("a", () => {}); Deno.test({ name: "b", ignore: true, fn() {} });';
+  assert.equal((await runSample(code)).exitCode, 0);
+  const { exitCode, output } = await runSample(code, [], { CI: "true" });
+  assert.equal(exitCode, 1);
+  assert.match(output, /^1 skipped$/m);
+});
+
+Deno.test("tools/test.ts ends everything that a test has started when it is interrupted", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const pidPath = join(folder, "pid");
+    const path = join(folder, "sample_test.ts");
+    const start = 'const child = new Deno.Command("sleep", { args: ["1000"] }).spawn();';
+    const tell =
+      `Deno.writeTextFileSync("${pidPath}.new", String(child.pid)); Deno.renameSync("${pidPath}.new", "${pidPath}");`;
+    await Deno.writeTextFile(path, `Deno.test("a", async () => { ${start} ${tell} await child.status; });`);
+    const runner = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--allow-all", "tools/test.ts", path],
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const pid = Number(await appeared(pidPath));
+    runner.kill("SIGTERM");
+    const { code, stdout } = await runner.output();
+    assert.equal(code, 130);
+    assert.match(new TextDecoder().decode(stdout), /The tests were interrupted\n.*\n0 passed, 1 failed\n$/);
+    assert.equal(isRunning(pid), false);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** Whether a process exists and has not ended; one that has ended and was not collected is in state Z. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Text of a file that another process is about to write. */
+async function appeared(path: string): Promise<string> {
+  for (let attempt = 0; attempt < 600; attempt++) {
+    try {
+      return await Deno.readTextFile(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`"${path}" did not appear within 30 s`);
+}

@@ -1,0 +1,31 @@
+import { PEER_NAMES, type PeerName } from "../tests/support/peers.ts";
+import { installPackage } from "./apt.ts";
+import { findProgram } from "./program.ts";
+
+/** A peer that can be used, or the reason why not. */
+export type Peer = { readonly path: string } | { readonly missing: string };
+
+const ENSURE: Readonly<Record<PeerName, () => Promise<Peer>>> = {
+  versitygw: () => Promise.resolve({ missing: "not written" }),
+  dockerd: () => Promise.resolve({ missing: "not written" }),
+  openssl: () => ensureProgram("openssl", "openssl"),
+  curl: () => ensureProgram("curl", "curl"),
+  bash: () => ensureProgram("bash", "bash"),
+  zsh: () => ensureProgram("zsh", "zsh"),
+  fish: () => ensureProgram("fish", "fish"),
+  script: () => ensureProgram("script", "bsdutils"),
+};
+
+/** Finds every peer, and installs those that are missing where the machine allows it, one after the other. */
+export async function ensurePeers(): Promise<ReadonlyMap<PeerName, Peer>> {
+  const peers = new Map<PeerName, Peer>();
+  for (const name of PEER_NAMES) peers.set(name, await ENSURE[name]());
+  return peers;
+}
+
+async function ensureProgram(name: string, debianPackage: string): Promise<Peer> {
+  const missing = findProgram(name) === undefined ? await installPackage(debianPackage) : undefined;
+  if (missing !== undefined) return { missing };
+  const path = findProgram(name);
+  return path === undefined ? { missing: `the package ${debianPackage} does not bring it` } : { path };
+}

@@ -1,0 +1,120 @@
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type PeerName, peerVariable } from "../tests/support/peers.ts";
+import { ensurePeers, type Peer } from "./peers.ts";
+import { runDeno, type RunResult } from "./run.ts";
+import { say } from "./say.ts";
+import { isMark, judge, parseReport, type TestCase } from "./test_report.ts";
+
+const LIMIT_MS = 20 * 60_000;
+const SLOWEST_SHOWN = 5;
+const SLOW_SECONDS = 1;
+const USAGE = "usage: deno task test [--filter TEXT] [--coverage FOLDER] [PATH…]";
+
+interface Options {
+  readonly paths: readonly string[];
+  readonly filter: string | undefined;
+  /** Folder for raw coverage data. */
+  readonly coverage: string | undefined;
+  /** Whether a missing peer or a skipped test is a failure. */
+  readonly strict: boolean;
+}
+
+/** Runs the tests and returns the exit code: 0 only when tests were run and nothing failed. */
+async function main(options: Options): Promise<number> {
+  const peers = await ensurePeers();
+  const { result, report } = await runTests(options, peers);
+  const { lines, exitCode } = conclude(options, result, report, missingPeers(peers));
+  lines.forEach(say);
+  return exitCode;
+}
+
+function parseOptions(args: readonly string[]): Options {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { filter: { type: "string" }, coverage: { type: "string" } },
+    allowPositionals: true,
+  });
+  return {
+    paths: positionals.length > 0 ? positionals : ["tests/"],
+    filter: values.filter,
+    coverage: values.coverage,
+    strict: Deno.env.get("CI") === "true",
+  };
+}
+
+/** What the tests leave in the temporary folder goes with it. */
+async function runTests(
+  options: Options,
+  peers: ReadonlyMap<PeerName, Peer>,
+): Promise<{ result: RunResult; report: string | undefined }> {
+  const folder = await Deno.makeTempDir({ prefix: "tally-" });
+  const reportPath = join(folder, "junit.xml");
+  try {
+    const onLine = (line: string) => isMark(line) ? undefined : say(line);
+    const env = { ...peerVariables(peers), TMPDIR: folder, NO_COLOR: "1" };
+    const result = await runDeno(testArguments(options, reportPath), { env, onLine, limitMs: LIMIT_MS });
+    return { result, report: await readReport(reportPath) };
+  } finally {
+    await Deno.remove(folder, { recursive: true }).catch((error) => say(`Cannot remove "${folder}": ${error.message}`));
+  }
+}
+
+function testArguments({ filter, coverage, paths }: Options, reportPath: string): string[] {
+  return [
+    ...["test", "--allow-all", "--quiet", "--reporter=dot", `--junit-path=${reportPath}`],
+    ...(filter === undefined ? [] : [`--filter=${filter}`]),
+    ...(coverage === undefined ? [] : [`--coverage=${coverage}`, "--coverage-raw-data-only"]),
+    ...paths,
+  ];
+}
+
+function peerVariables(peers: ReadonlyMap<PeerName, Peer>): Record<string, string> {
+  const found = [...peers].flatMap(([name, peer]) => "path" in peer ? [[peerVariable(name), peer.path]] : []);
+  return Object.fromEntries(found);
+}
+
+function missingPeers(peers: ReadonlyMap<PeerName, Peer>): string[] {
+  return [...peers].flatMap(([name, peer]) => "missing" in peer ? [`missing peer ${name}: ${peer.missing}`] : []);
+}
+
+async function readReport(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function conclude(
+  { strict, filter }: Options,
+  { exitCode, end }: RunResult,
+  report: string | undefined,
+  missing: readonly string[],
+): { lines: string[]; exitCode: number } {
+  const { passed, failed, faults } = judge({ exitCode, report });
+  const { cases, skipped } = report === undefined ? { cases: [], skipped: 0 } : parseReport(report);
+  const skippedByUs = filter === undefined ? skipped : 0; // what a filter leaves out is reported as skipped, too
+  const failures = failed + (strict ? missing.length + skippedByUs : 0);
+  const lines = [
+    ...slowest(cases).map(({ name, file, seconds }) => `slow: ${seconds.toFixed(1)} s ${name} (${file})`),
+    ...missing,
+    ...(skippedByUs > 0 ? [`${skippedByUs} skipped`] : []),
+    ...(end === "exited" ? [] : [`The tests were ${end}`]),
+    ...faults,
+    `${passed} passed, ${failures} failed`,
+  ];
+  if (end === "interrupted") return { lines, exitCode: 130 };
+  return { lines, exitCode: exitCode === 0 && failures === 0 && faults.length === 0 ? 0 : 1 };
+}
+
+function slowest(cases: readonly TestCase[]): TestCase[] {
+  const slow = cases.filter(({ seconds }) => seconds >= SLOW_SECONDS);
+  return slow.sort((one, other) => other.seconds - one.seconds).slice(0, SLOWEST_SHOWN);
+}
+
+if (import.meta.main) {
+  if (Deno.args.includes("--help")) say(USAGE);
+  else Deno.exit(await main(parseOptions(Deno.args)));
+}
