@@ -1,0 +1,72 @@
+import { type Context, Hono } from "hono";
+import { requestId } from "hono/request-id";
+import { secureHeaders } from "hono/secure-headers";
+import { READER_ROLES } from "../lib/auth/roles.ts";
+import { NotFoundError } from "../lib/errors.ts";
+import type { Logger } from "../lib/log.ts";
+import type { Clock } from "../lib/system/clock.ts";
+import { accountRoutes } from "./account_routes.ts";
+import type { Accounts } from "./accounts.ts";
+import { answerError } from "./answers.ts";
+import { type OriginEnv, requireSignIn } from "./guard.ts";
+import type { ObjectFolder } from "./object_store.ts";
+import { objectRoutes } from "./objects.ts";
+import type { ResourceStore } from "./resource_store.ts";
+import { resourceRoutes } from "./resources.ts";
+import { readSecret } from "./secrets.ts";
+import type { State } from "./state.ts";
+import type { Tokens } from "./tokens.ts";
+
+/** What the origin's HTTP API is built from. */
+export interface OriginDeps {
+  readonly state: State;
+  readonly accounts: Accounts;
+  readonly tokens: Tokens;
+  readonly resources: ResourceStore;
+  readonly objects: ObjectFolder;
+  /** Where clients reach the origin; may have a path. */
+  readonly publicUrl: URL;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+const JWKS_MAX_AGE_SECONDS = 300;
+
+/** The origin's HTTP API: the Resource API, its public keys, and the object store. */
+export function createOriginApp(deps: OriginDeps): Hono<OriginEnv> {
+  const { state, tokens, log, clock } = deps;
+  const app = new Hono<OriginEnv>()
+    .use(requestId())
+    .use(secureHeaders())
+    .use(async (c, next) => {
+      const startMs = clock.now();
+      await next();
+      logRequest(log, c, clock.now() - startMs);
+    })
+    .get("/health", (c) => c.json({ status: "healthy" }))
+    .get("/.well-known/jwks.json", (c) => {
+      c.header("Cache-Control", `public, max-age=${JWKS_MAX_AGE_SECONDS}`);
+      return c.json(tokens.jwks());
+    })
+    .get("/binary-split/key-fragment", requireSignIn(tokens, READER_ROLES), (c) => {
+      c.header("Cache-Control", "no-store");
+      return c.body(readSecret(state, "key_fragment"), 200, { "Content-Type": "application/octet-stream" });
+    })
+    .route("/", accountRoutes(deps))
+    .route("/", resourceRoutes(deps))
+    .route("/", objectRoutes(deps));
+  app.onError((error, c) => answerError(error, c, log));
+  app.notFound((c) => answerError(new NotFoundError("There is no such call"), c, log));
+  return app;
+}
+
+/** The path only: a query may hold a signature. */
+function logRequest(log: Logger, c: Context<OriginEnv>, durationMs: number): void {
+  log.info("request", {
+    requestId: c.get("requestId"),
+    method: c.req.method,
+    path: c.req.path,
+    status: c.res.status,
+    durationMs,
+  });
+}

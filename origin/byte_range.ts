@@ -1,0 +1,26 @@
+/** Bytes `[start, end)` of an object. */
+export interface Slice {
+  readonly start: number;
+  readonly end: number;
+}
+
+const RANGE = /^bytes=\s*(\d{0,15})\s*-\s*(\d{0,15})\s*$/i;
+
+/**
+ * Which bytes a `Range` header asks for. `undefined`: everything, also for a header that is not understood or asks for
+ * several ranges, both of which a server may ignore. `"unsatisfiable"`: no byte of an object of this size is in it.
+ * @see RFC 9110, 14.1.2 and 14.2
+ */
+export function parseRange(header: string | undefined, sizeBytes: number): Slice | "unsatisfiable" | undefined {
+  const [, first = "", last = ""] = RANGE.exec(header ?? "") ?? [];
+  if (first === "" && last === "") return undefined;
+  if (first === "") return lastBytes(Number(last), sizeBytes);
+  if (last !== "" && Number(last) < Number(first)) return undefined;
+  if (Number(first) >= sizeBytes) return "unsatisfiable";
+  return { start: Number(first), end: last === "" ? sizeBytes : Math.min(Number(last) + 1, sizeBytes) };
+}
+
+function lastBytes(count: number, sizeBytes: number): Slice | "unsatisfiable" {
+  if (count === 0 || sizeBytes === 0) return "unsatisfiable";
+  return { start: Math.max(0, sizeBytes - count), end: sizeBytes };
+}

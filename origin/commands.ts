@@ -1,0 +1,60 @@
+import type { Bytes } from "../lib/bytes.ts";
+import { InvalidInputError } from "../lib/errors.ts";
+import { systemClock } from "../lib/system/clock.ts";
+import { type FirstAdministrator, initOrigin } from "./init.ts";
+import { randomSecret, readSecret, writeSecret } from "./secrets.ts";
+import { runOrigin } from "./serve.ts";
+import { State } from "./state.ts";
+import { generateSigningKey, rotateSigningKey } from "./tokens.ts";
+
+/** Which origin a command works on. All but `init` and `serve` may run while it serves, and take effect at once. */
+export interface OriginFolder {
+  readonly dataDir: string;
+}
+
+const KEY_FRAGMENT_LIMIT_BYTES = 64 * 1024;
+
+/** Makes a new origin. @returns the first ApiAdmin with the only copy of its password */
+function init({ dataDir, email }: OriginFolder & { readonly email: string }): Promise<FirstAdministrator> {
+  return initOrigin(dataDir, { email });
+}
+
+/** Signs from now on with a new key; tokens signed before stay good until they expire. @returns its `kid` */
+async function rotateKeys({ dataDir }: OriginFolder): Promise<{ kid: string }> {
+  const key = await generateSigningKey();
+  await onState(dataDir, (state) => rotateSigningKey(state, key, systemClock.now()));
+  return { kid: key.kid };
+}
+
+/** Makes the tokens of the object store and all signed URLs void; devices get the new ones with their next `cdn.yaml`. */
+async function rotateObjectTokens({ dataDir }: OriginFolder): Promise<void> {
+  await onState(dataDir, (state) =>
+    state.transaction(() => {
+      for (const name of ["object_reader", "object_writer", "url_signing"] as const) {
+        writeSecret(state, name, randomSecret());
+      }
+    }));
+}
+
+/** Replaces the key fragment by the one of a fleet that exists. @throws {InvalidInputError} unless it has 1 byte to 64 KiB */
+async function setKeyFragment({ dataDir, fragment }: OriginFolder & { readonly fragment: Bytes }): Promise<void> {
+  if (fragment.byteLength === 0 || fragment.byteLength > KEY_FRAGMENT_LIMIT_BYTES) {
+    throw new InvalidInputError("fragment", `A key fragment has 1 to ${KEY_FRAGMENT_LIMIT_BYTES} bytes`);
+  }
+  await onState(dataDir, (state) => writeSecret(state, "key_fragment", fragment));
+}
+
+async function onState(dataDir: string, work: (state: State) => void): Promise<void> {
+  using state = await State.open(dataDir, systemClock.now());
+  readSecret(state, "key_fragment"); // fails where there is no origin
+  work(state);
+}
+
+/** The subcommands of `tally origin`, by name. */
+export const ORIGIN_COMMANDS = {
+  "init": init,
+  "serve": runOrigin,
+  "rotate-keys": rotateKeys,
+  "rotate-object-tokens": rotateObjectTokens,
+  "set-key-fragment": setKeyFragment,
+} as const;

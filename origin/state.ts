@@ -1,0 +1,119 @@
+import { join } from "node:path";
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
+import { ConfigurationError } from "../lib/errors.ts";
+import { ensureFolder, fileFacts } from "../lib/system/files.ts";
+import { MIGRATIONS } from "./schema.ts";
+
+const DATABASE_NAME = "origin.db";
+const PRIVATE_FOLDER_MODE = 0o700;
+const PRIVATE_FILE_MODE = 0o600;
+const BUSY_TIMEOUT_MS = 5_000;
+
+/** One row, by column name. */
+export type Row = Readonly<Record<string, SQLOutputValue>>;
+
+/**
+ * The origin's state in SQLite: what was committed survives a power cut (WAL, synchronous FULL). Calls are synchronous,
+ * so between two of them in one turn nothing else runs in this process; other processes are held off by transactions.
+ */
+export class State implements Disposable {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  private constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** Opens the database of a data folder (mode 0700, file 0600); makes both where they are missing. */
+  static async create(dataDir: string, nowMs: number): Promise<State> {
+    await ensureFolder(dataDir);
+    await Deno.chmod(dataDir, PRIVATE_FOLDER_MODE);
+    const file = await Deno.open(join(dataDir, DATABASE_NAME), { write: true, create: true, mode: PRIVATE_FILE_MODE });
+    file.close();
+    return await State.open(dataDir, nowMs);
+  }
+
+  /**
+   * Opens the database of a data folder and brings an older schema up to date.
+   * @throws {ConfigurationError} when there is none, or a newer program wrote it
+   */
+  static async open(dataDir: string, nowMs: number): Promise<State> {
+    const path = join(dataDir, DATABASE_NAME);
+    if (await fileFacts(path) === undefined) throw notAnOrigin(dataDir);
+    const database = new DatabaseSync(path, { enableForeignKeyConstraints: true, timeout: BUSY_TIMEOUT_MS });
+    const state = new State(database);
+    try {
+      database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+      state.#migrate(nowMs);
+      return state;
+    } catch (error) {
+      state[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** The first row, or `undefined`. `sql` is a constant: values are bound, never written into it. */
+  get(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return this.#prepare(sql).get(...values);
+  }
+
+  /** All rows. */
+  all(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.#prepare(sql).all(...values);
+  }
+
+  /** Runs a statement and returns how many rows it changed. */
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#prepare(sql).run(...values).changes);
+  }
+
+  /** Runs `work` in one transaction: all of it, or, when it throws, nothing of it. Not to be nested. */
+  transaction<T>(work: () => T): T {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.#database.exec("COMMIT");
+      return result;
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#statements.clear();
+    this.#database.close();
+  }
+
+  #prepare(sql: string): StatementSync {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = this.#database.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+
+  #migrate(nowMs: number): void {
+    this.transaction(() => {
+      this.#database.exec(
+        "CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, applied_ms INTEGER NOT NULL) STRICT",
+      );
+      const version = Number(this.get("SELECT coalesce(max(version), 0) AS version FROM migrations")?.version);
+      if (version > MIGRATIONS.length) {
+        throw new ConfigurationError([
+          `The data folder was written by a newer version of Tallystick (schema ${version})`,
+        ]);
+      }
+      for (const [index, step] of MIGRATIONS.entries()) {
+        if (index < version) continue;
+        this.#database.exec(step);
+        this.run("INSERT INTO migrations (version, applied_ms) VALUES (?, ?)", index + 1, nowMs);
+      }
+    });
+  }
+}
+
+/** What is said of a folder in which nothing was initialised. */
+export function notAnOrigin(dataDir: string): ConfigurationError {
+  return new ConfigurationError([`"${dataDir}" holds no origin yet: run tally origin init`]);
+}
