@@ -94,7 +94,7 @@ export function byteStream(
         while (piece?.byteLength === 0) piece = await next();
         if (piece !== undefined) return handOver(piece, controller);
       } catch (error) {
-        await Promise.resolve(cancel(error)).catch(() => undefined); // the source may be what failed: `error` says it
+        await giveUp(cancel, error);
         throw error;
       }
       controller.close();
@@ -102,6 +102,15 @@ export function byteStream(
     },
     cancel,
   }, { highWaterMark: 0 });
+}
+
+/** The source may be what failed: then `error` says so, and a second error from giving it back says nothing new. */
+async function giveUp(cancel: (reason: unknown) => Promise<void> | void, error: unknown): Promise<void> {
+  try {
+    await cancel(error);
+  } catch {
+    return;
+  }
 }
 
 /** Fills the buffer of a reader who brought one and gives our own back at once: garbage of this size is what memory is lost to. */

@@ -78,16 +78,11 @@ export async function openWholeFile(path: string): Promise<{ readonly sizeBytes:
 function streamOfFile(file: Deno.FsFile, sizeBytes: number): ByteStream {
   let left = sizeBytes;
   return byteStream(async () => {
-    try {
-      const buffer = new Uint8Array(Math.min(READ_SIZE_BYTES, left));
-      const count = left > 0 ? await file.read(buffer) : null;
-      if (count === null) return void file.close();
-      left -= count;
-      return buffer.subarray(0, count);
-    } catch (error) {
-      file.close();
-      throw error;
-    }
+    const buffer = new Uint8Array(Math.min(READ_SIZE_BYTES, left));
+    const count = left > 0 ? await file.read(buffer) : null;
+    if (count === null) return void file.close();
+    left -= count;
+    return buffer.subarray(0, count);
   }, () => file.close());
 }
 
@@ -118,12 +113,16 @@ export class AtomicFile implements Disposable {
     this.#file = file;
   }
 
-  /** Opens the temporary file; makes the folder where it is missing. */
+  /** Opens the temporary file; makes the folder where it is missing. @throws {DiskFullError} */
   static async create(path: string, mode: number = PRIVATE_FILE_MODE): Promise<AtomicFile> {
-    await ensureFolder(dirname(path));
     const temporaryPath = join(dirname(path), `.${crypto.randomUUID()}.partial`);
-    const file = await Deno.open(temporaryPath, { write: true, createNew: true, mode });
-    return new AtomicFile(path, temporaryPath, file);
+    try {
+      await ensureFolder(dirname(path));
+      const file = await Deno.open(temporaryPath, { write: true, createNew: true, mode });
+      return new AtomicFile(path, temporaryPath, file);
+    } catch (error) {
+      throw diskFullOr(error, path);
+    }
   }
 
   /** Appends all of `bytes`. @throws {DiskFullError} */
