@@ -1,10 +1,27 @@
-import type { ByteStream } from "../streams.ts";
+import { type Bytes, concat } from "../bytes.ts";
+import {
+  type BigPartCache,
+  type BigPartWriter,
+  type CachedBigPart,
+  type ResourceName,
+  withCrc32,
+} from "../cdn/cached.ts";
+import { DigestCheck, matchesDigests } from "../cdn/digest.ts";
+import type { GetOptions, ObjectFacts, ObjectStore } from "../cdn/store.ts";
+import { BLOCK_BYTES, decryptCbc, plainSize } from "../crypto/cbc_v1.ts";
+import { sha256Hex } from "../crypto/keys.ts";
+import { ConflictError, DiskFullError, IntegrityError, messageOf, NotFoundError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { bigPartName, smallPartName } from "../split/plan.ts";
+import { type ByteStream, collect, joinStreams, watched } from "../streams.ts";
+import type { Clock } from "../system/clock.ts";
+import type { ReadApiResource } from "./small_part.ts";
 
 /** Which resource. Both names have passed `parseName`. */
-export interface LoadRequest {
-  readonly folder: string;
-  readonly name: string;
-  readonly signal?: AbortSignal;
+export interface LoadRequest extends ResourceName {
+  /** The caller's own key, for a resource that was published with it; the shared resource key without it. */
+  readonly key?: CryptoKey | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A resource on its way to the caller. Cancel the body when it is not read to its end. */
@@ -20,3 +37,232 @@ export interface LoadedResource {
 
 /** Loads a resource: small part from the API, big part from the cache or the CDN, decrypted as it streams. */
 export type LoadResource = (request: LoadRequest) => Promise<LoadedResource>;
+
+/** What loading needs of the outside. */
+export interface LoadDeps {
+  readonly readApiResource: ReadApiResource;
+  readonly cdn: (signal?: AbortSignal) => Promise<ObjectStore>;
+  readonly cache: BigPartCache;
+  /** The shared resource key. */
+  readonly sharedKey: () => Promise<CryptoKey>;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** Pauses while a publisher is between its two parts, in milliseconds; then the load is given up. */
+const REPUBLISH_PAUSES_MS = [200, 1_000, 3_000];
+const TAIL_BYTES = 2 * BLOCK_BYTES;
+
+interface SmallPart {
+  readonly bytes: Bytes;
+  readonly sha256: string;
+}
+
+/** A big part that belongs to the small part at hand. */
+interface BigPart {
+  readonly sizeBytes: number;
+  readonly source: "cache" | "cdn";
+  open(): Promise<ByteStream>;
+  tail(sizeBytes: number): Promise<ByteStream>;
+}
+
+/** The parts at hand may belong to different versions: a publisher is at work, or the cache is damaged. Reading both again helps. */
+class PartsApartError extends IntegrityError {}
+
+/**
+ * v1 cannot notice that two parts do not belong together, so nothing is joined on trust: a cached big part is used with
+ * the small part that it was fetched with, or after the CDN has confirmed its ETag; a fetched one only when its publisher
+ * named the same small part (where it named one) and with the ETag that was looked at. A download enters the cache when its
+ * digest was right.
+ *
+ * The loader fails with the errors of the API and the CDN, {@link NotFoundError}, and {@link IntegrityError}.
+ */
+export function resourceLoader(deps: LoadDeps): LoadResource {
+  return async ({ folder, name, signal, key: ownKey }) => {
+    const resource = { folder, name };
+    const key = ownKey ?? await deps.sharedKey();
+    for (const pauseMs of REPUBLISH_PAUSES_MS) {
+      try {
+        return await loadOnce(deps, resource, key, signal);
+      } catch (error) {
+        if (!(error instanceof PartsApartError || error instanceof ConflictError && error.reason === undefined)) {
+          throw error;
+        }
+        deps.log.warning("load_again", { ...resource, why: error.message });
+        await deps.clock.sleep(pauseMs, signal);
+      }
+    }
+    return await loadOnce(deps, resource, key, signal);
+  };
+}
+
+async function loadOnce(
+  deps: LoadDeps,
+  resource: ResourceName,
+  key: CryptoKey,
+  signal?: AbortSignal,
+): Promise<LoadedResource> {
+  const bytes = await deps.readApiResource({ ...resource, name: smallPartName(resource.name) }, signal);
+  const small = { bytes, sha256: await sha256Hex(bytes) };
+  const big = await findBigPart(deps, resource, small, signal);
+  const sizeBytes = await sizeOfPlaintext(deps, resource, small, big, key);
+  const body = decryptCbc(joinStreams(small.bytes, await big.open()), key);
+  return { body, sizeBytes, etag: small.sha256, source: big.source };
+}
+
+async function findBigPart(
+  deps: LoadDeps,
+  resource: ResourceName,
+  small: SmallPart,
+  signal?: AbortSignal,
+): Promise<BigPart> {
+  const cached = await deps.cache.find(resource);
+  if (cached?.pairing?.smallSha256 === small.sha256) return fromCache(deps, resource, cached, cached.pairing.crc32);
+  const store = await deps.cdn(signal);
+  const facts = await store.head(resource.folder, bigPartName(resource.name), signal ? { signal } : {});
+  if (facts === undefined) throw new NotFoundError(`Cannot load "${nameOf(resource)}": the CDN has no big part of it`);
+  if (facts.pairedWith !== undefined && facts.pairedWith !== small.sha256) throw apart(resource);
+  const confirmedCrc32 = cached && await crc32IfCurrent(cached, facts);
+  if (cached === undefined || confirmedCrc32 === undefined) return fromCdn(deps, resource, small, store, facts, signal);
+  await deps.cache.pair(resource, { smallSha256: small.sha256, etag: facts.etag, crc32: confirmedCrc32 });
+  return fromCache(deps, resource, cached, confirmedCrc32);
+}
+
+/** The CRC of a cached big part that the CDN confirms as its own present one; `undefined` when it does not. */
+async function crc32IfCurrent(cached: CachedBigPart, facts: ObjectFacts): Promise<number | undefined> {
+  if (cached.sizeBytes !== facts.sizeBytes) return undefined;
+  if (cached.pairing !== undefined) return cached.pairing.etag === facts.etag ? cached.pairing.crc32 : undefined;
+  let crc32: number | undefined;
+  const stream = withCrc32(await cached.open(), (sum) => void (crc32 = sum));
+  return await matchesDigests(stream, facts.digests, facts.sizeBytes) === "equal" ? crc32 : undefined;
+}
+
+function fromCache({ cache, log }: LoadDeps, resource: ResourceName, cached: CachedBigPart, crc32: number): BigPart {
+  return {
+    sizeBytes: cached.sizeBytes,
+    source: "cache",
+    tail: (sizeBytes) => cached.open(cached.sizeBytes - sizeBytes),
+    open: async () =>
+      withCrc32(await cached.open(), (sum) => {
+        if (sum === crc32) return;
+        log.error("cache_damaged", { ...resource });
+        cache.later(resource, () => cache.evict(resource).catch((error) => logFailure(log, resource, error)));
+        throw new IntegrityError(
+          `Cannot load "${nameOf(resource)}": its big part was changed in the cache, and is fetched anew next time`,
+        );
+      }),
+  };
+}
+
+function fromCdn(
+  deps: LoadDeps,
+  resource: ResourceName,
+  small: SmallPart,
+  store: ObjectStore,
+  { etag, digests, sizeBytes }: ObjectFacts,
+  signal?: AbortSignal,
+): BigPart {
+  const key = bigPartName(resource.name);
+  const get = async (options: GetOptions) => {
+    try {
+      return await store.get(resource.folder, key, { ...options, ifMatch: etag, ...(signal ? { signal } : {}) });
+    } catch (error) {
+      throw error instanceof ConflictError ? apart(resource) : error; // replaced since we looked
+    }
+  };
+  return {
+    sizeBytes,
+    source: "cdn",
+    tail: async (last) => (await get({ range: { last } })).body,
+    open: async () => {
+      const object = await get({});
+      const check = new DigestCheck(digests, sizeBytes);
+      const filling = new CacheFilling(deps, resource, await deps.cache.create());
+      return watched(object.body, {
+        look: (chunk) => {
+          check.update(chunk);
+          filling.write(chunk);
+        },
+        end: () => {
+          check.verify();
+          filling.finish({ smallSha256: small.sha256, etag });
+        },
+        drop: () => filling.drop(),
+      });
+    },
+  };
+}
+
+/** Copies a download into the cache. A cache that cannot take it (a full disk) must not keep the resource from its caller. */
+class CacheFilling {
+  readonly #deps: LoadDeps;
+  readonly #resource: ResourceName;
+  #writer: BigPartWriter | undefined;
+
+  constructor(deps: LoadDeps, resource: ResourceName, writer: BigPartWriter) {
+    this.#deps = deps;
+    this.#resource = resource;
+    this.#writer = writer;
+  }
+
+  write(chunk: Bytes): void {
+    try {
+      this.#writer?.write(chunk);
+    } catch (error) {
+      if (!(error instanceof DiskFullError)) throw error;
+      logFailure(this.#deps.log, this.#resource, error);
+      this.drop();
+    }
+  }
+
+  finish(pairing: { smallSha256: string; etag: string }): void {
+    const writer = this.#writer;
+    this.#writer = undefined;
+    if (writer === undefined) return;
+    this.#deps.cache.later(this.#resource, async () => {
+      try {
+        await writer.commit(this.#resource, pairing);
+      } catch (error) {
+        logFailure(this.#deps.log, this.#resource, error);
+        writer[Symbol.dispose]();
+      }
+    });
+  }
+
+  drop(): void {
+    this.#writer?.[Symbol.dispose]();
+    this.#writer = undefined;
+  }
+}
+
+async function sizeOfPlaintext(
+  { cache }: LoadDeps,
+  resource: ResourceName,
+  small: SmallPart,
+  big: BigPart,
+  key: CryptoKey,
+): Promise<number> {
+  const wanted = Math.min(TAIL_BYTES, big.sizeBytes);
+  const tail = concat(small.bytes, await collect(await big.tail(wanted), wanted)).slice(-TAIL_BYTES);
+  try {
+    return await plainSize(small.bytes.byteLength + big.sizeBytes, tail, key);
+  } catch (error) {
+    if (!(error instanceof IntegrityError) || big.source === "cdn") throw error;
+    await cache.evict(resource);
+    throw apart(resource);
+  }
+}
+
+function apart(resource: ResourceName): PartsApartError {
+  return new PartsApartError(
+    `Cannot load "${nameOf(resource)}": its small part and its big part belong to different versions`,
+  );
+}
+
+function logFailure(log: Logger, resource: ResourceName, error: unknown): void {
+  log.warning("cache_not_changed", { ...resource, why: messageOf(error) });
+}
+
+function nameOf({ folder, name }: ResourceName): string {
+  return `${folder}/${name}`;
+}

@@ -1,11 +1,18 @@
-import type { ByteStream } from "../streams.ts";
+import type { Bytes } from "../bytes.ts";
+import type { BigPartCache, BigPartWriter, ResourceName } from "../cdn/cached.ts";
+import type { ObjectFacts, ObjectStore } from "../cdn/store.ts";
+import { encryptCbc } from "../crypto/cbc_v1.ts";
+import { sha256Hex } from "../crypto/keys.ts";
+import { messageOf } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { bigPartName, FULL_CUT_BYTES, smallPartName, smallPartSize } from "../split/plan.ts";
+import { byteReader, type ByteStream, watched } from "../streams.ts";
 
 /** Where a staged resource is published. Both names have passed `parseName`. */
-export interface PublishRequest {
-  readonly folder: string;
-  readonly name: string;
+export interface PublishRequest extends ResourceName {
+  /** Bytes of the big part that the CDN has taken. */
   readonly onProgress?: (sentBytes: number, totalBytes: number) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What was published. */
@@ -22,4 +29,128 @@ export interface StagedUpload extends Disposable {
 }
 
 /** Reads a plaintext stream to its end, encrypts and cuts it. The name may come later: in a form it may follow the data. */
-export type StageUpload = (data: ByteStream, options?: { signal?: AbortSignal }) => Promise<StagedUpload>;
+export type StageUpload = (data: ByteStream, options?: StageOptions) => Promise<StagedUpload>;
+
+/** How a resource is staged. */
+export interface StageOptions {
+  /** The caller's own key; the shared resource key without it. */
+  readonly key?: CryptoKey | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What uploading needs of the outside. */
+export interface UploadDeps {
+  readonly sendSmallPart: (request: ResourceName & { data: Bytes }, signal?: AbortSignal) => Promise<void>;
+  readonly cdn: (signal?: AbortSignal) => Promise<ObjectStore>;
+  readonly cache: BigPartCache;
+  /** The shared resource key. */
+  readonly sharedKey: () => Promise<CryptoKey>;
+  readonly log: Logger;
+}
+
+const PIECE_BYTES = 256 * 1024;
+
+/** Makes the upload use case. It fails with the errors of the source, of the disk, of the CDN and of the API. */
+export function uploadStager(deps: UploadDeps): StageUpload {
+  return async (data, { key, signal } = {}) => {
+    let sizeBytes = 0;
+    const counted = watched(data, { look: (chunk) => void (sizeBytes += chunk.byteLength) });
+    const writer = await deps.cache.create();
+    try {
+      const small = await split(encryptCbc(counted, key ?? await deps.sharedKey()), writer, signal);
+      return {
+        publish: (request) => publish(deps, { small, writer, sizeBytes }, request),
+        [Symbol.dispose]: () => writer[Symbol.dispose](),
+      };
+    } catch (error) {
+      writer[Symbol.dispose]();
+      throw error;
+    }
+  };
+}
+
+/** Writes the big part and gives the small one back. */
+async function split(encrypted: ByteStream, writer: BigPartWriter, signal?: AbortSignal): Promise<Bytes> {
+  const reader = byteReader(encrypted);
+  try {
+    const head = await reader.read(FULL_CUT_BYTES); // shorter only when it is everything
+    const small = head.slice(0, smallPartSize(head.byteLength));
+    writer.write(head.subarray(small.byteLength));
+    for (let piece = await reader.read(PIECE_BYTES); piece.byteLength > 0; piece = await reader.read(PIECE_BYTES)) {
+      signal?.throwIfAborted();
+      writer.write(piece);
+    }
+    return small;
+  } catch (error) {
+    await reader.cancel(error);
+    throw error;
+  }
+}
+
+interface Staged {
+  readonly small: Bytes;
+  readonly writer: BigPartWriter;
+  readonly sizeBytes: number;
+}
+
+/**
+ * The big part first, then the small one; when either fails, no new big part stays where an old small part would be joined
+ * to it. The cached pair is replaced last, so that it stays good when the publication fails.
+ */
+async function publish(deps: UploadDeps, staged: Staged, request: PublishRequest): Promise<PublishedResource> {
+  const { small, writer, sizeBytes } = staged;
+  const { folder, name, signal } = request;
+  const smallSha256 = await sha256Hex(small);
+  const store = await deps.cdn(signal);
+  const etag = await putBigPart(deps, store, writer, smallSha256, request);
+  try {
+    await deps.sendSmallPart({ folder, name: smallPartName(name), data: small }, signal);
+  } catch (error) {
+    await withdraw(deps, store, request, (present) => present.etag === etag);
+    throw error;
+  }
+  const bigBytes = writer.sizeBytes;
+  await writer.commit({ folder, name }, { smallSha256, etag });
+  return { sizeBytes, smallBytes: small.byteLength, bigBytes };
+}
+
+/** Returns the ETag of the big part on the CDN. */
+async function putBigPart(
+  deps: UploadDeps,
+  store: ObjectStore,
+  writer: BigPartWriter,
+  smallSha256: string,
+  request: PublishRequest,
+): Promise<string> {
+  const { folder, name, onProgress, signal } = request;
+  const source = writer.source();
+  const before = await store.head(folder, bigPartName(name), signal ? { signal } : {});
+  try {
+    const { etag } = await store.put(folder, bigPartName(name), source, {
+      pairedWith: smallSha256,
+      ...(signal ? { signal } : {}),
+      ...(onProgress ? { onProgress: (sentBytes: number) => onProgress(sentBytes, source.sizeBytes) } : {}),
+    });
+    return etag;
+  } catch (error) {
+    await withdraw(deps, store, request, (present) => present.etag !== before?.etag); // it may have got there all the same
+    throw error;
+  }
+}
+
+/** Removes our big part from the CDN. Not under the caller's signal: it must happen even when that was aborted. */
+async function withdraw(
+  { log }: UploadDeps,
+  store: ObjectStore,
+  { folder, name }: ResourceName,
+  isOurs: (present: ObjectFacts) => boolean,
+): Promise<void> {
+  try {
+    const present = await store.head(folder, bigPartName(name));
+    const mustGo = present !== undefined && isOurs(present);
+    if (mustGo) await store.delete(folder, bigPartName(name));
+    log.warning("publication_withdrawn", { folder, name, removed: mustGo });
+  } catch (error) {
+    log.error("publication_not_withdrawn", { folder, name, why: messageOf(error) });
+  }
+}

@@ -177,9 +177,10 @@ export async function removeFile(path: string): Promise<void> {
 
 /**
  * Removes the temporary files in a folder that nobody has written to since `beforeMs` (milliseconds since 1970): a killed
- * process left them. Younger ones may belong to a process that lives. Returns how many there were.
+ * process left them. Younger ones may belong to a process that lives; without `beforeMs` all go, which is for a folder with one owner.
+ * Returns how many there were.
  */
-export async function sweepPartialFiles(folder: string, beforeMs: number): Promise<number> {
+export async function sweepPartialFiles(folder: string, beforeMs = Infinity): Promise<number> {
   let count = 0;
   for (const name of await listFiles(folder)) {
     if (!name.startsWith(".") || !name.endsWith(".partial")) continue;

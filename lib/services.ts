@@ -1,0 +1,157 @@
+import { ResourceApi } from "./api/client.ts";
+import { tokenVerifier, unverified, type VerifyToken } from "./auth/claims.ts";
+import { READER_ROLES } from "./auth/roles.ts";
+import { Session } from "./auth/session.ts";
+import type { Bytes } from "./bytes.ts";
+import { BigPartCache } from "./cdn/cached.ts";
+import { openStore } from "./cdn/open.ts";
+import { parseCdnFile } from "./config/cdn_file.ts";
+import type { Settings } from "./config/options.ts";
+import { aesKey, resourceKeyString } from "./crypto/keys.ts";
+import type { ImageEngine } from "./docker/docker.ts";
+import { dockerCli } from "./docker/docker_cli.ts";
+import { ConfigurationError, NotAllowedError } from "./errors.ts";
+import { hardwareString } from "./hardware/fingerprint.ts";
+import { type HardwareFacts, probeHardware } from "./hardware/probe.ts";
+import { httpClient } from "./http/client.ts";
+import type { Logger } from "./log.ts";
+import { cdnSource } from "./resources/cdn_source.ts";
+import { type LoadResource, resourceLoader } from "./resources/load.ts";
+import { apiResourceReader, type ReadApiResource } from "./resources/small_part.ts";
+import { type StageUpload, uploadStager } from "./resources/upload.ts";
+import type { Clock } from "./system/clock.ts";
+import { readSecretFile } from "./system/files.ts";
+import { Unlock, type UnlockSignIn } from "./unlock/unlock.ts";
+
+/** Everything that a device does, ready to be called by its HTTP API or by the command line. */
+export interface Services {
+  readonly settings: Settings;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly session: Session;
+  /** Verifies the token of a caller, where callers bring their own. */
+  readonly verify: VerifyToken;
+  readonly api: ResourceApi;
+  readonly readApiResource: ReadApiResource;
+  readonly load: LoadResource;
+  readonly stage: StageUpload;
+  readonly unlock: Unlock;
+  readonly engine: ImageEngine;
+  readonly hardware: () => Promise<HardwareFacts>;
+  /** Ends what runs and waits for what is being written; the password is forgotten. */
+  stop(): Promise<void>;
+}
+
+/** Puts the parts together; no logic of its own. @throws {ConfigurationError} */
+export async function createServices(
+  settings: Settings,
+  { log, clock }: { log: Logger; clock: Clock },
+): Promise<Services> {
+  const apiDeps = { baseUrl: settings.resourceApiUrl, http: httpClient("API"), clock };
+  const signInApi = new ResourceApi(apiDeps);
+  const verify = await verifierOf(settings, clock);
+  const newSession = () => new Session({ authenticate: (...account) => signInApi.login(...account), verify });
+
+  const session = newSession();
+  const api = new ResourceApi({ ...apiDeps, tokens: session });
+  const hardware = once(() => probeHardware(settings.hardwareRoot));
+  const readApiResource = apiResourceReader({
+    api,
+    credentials: () => session.credentials(),
+    hardware: async () => hardwareString(await hardware()),
+  });
+  const cdn = cdnSource({
+    readApiResource,
+    account: () => session.user()?.email,
+    configPath: settings.cdnConfig,
+    open: async (yaml) => openStore(await parseCdnFile(yaml), { clock }),
+    clock,
+  });
+  const cache = new BigPartCache(settings.modelCacheDir);
+  await cache.sweep(clock.now());
+  const sharedKey = once(async () => aesKey(await resourceKeyString()));
+  const sendSmallPart = (request: { folder: string; name: string; data: Bytes }, signal?: AbortSignal) =>
+    api.uploadResource(request, signal);
+  const engine = dockerCli({ dockerHost: settings.dockerHost });
+  const unlock = new Unlock({
+    engine,
+    imagesPath: settings.imagesPath,
+    references: settings.images.map((name) => `${name}:${settings.apiVersion}`),
+    signIn: unlockSignIn(newSession, apiDeps),
+    log,
+    clock,
+  });
+  return {
+    settings,
+    log,
+    clock,
+    session,
+    verify,
+    api,
+    readApiResource,
+    load: resourceLoader({ readApiResource, cdn, cache, sharedKey, log, clock }),
+    stage: uploadStager({ sendSmallPart, cdn, cache, sharedKey, log }),
+    unlock,
+    engine,
+    hardware,
+    async stop() {
+      await unlock.stop();
+      await cache.settled();
+      session.signOut();
+    },
+  };
+}
+
+async function verifierOf(settings: Settings, clock: Clock): Promise<VerifyToken> {
+  if (settings.jwtVerify === "off") return unverified(clock);
+  const { jwtHs256SecretFile, jwtIssuer, jwtAudience } = settings;
+  return tokenVerifier({
+    jwksUrl: settings.jwtJwksUrl ?? under(settings.resourceApiUrl, ".well-known/jwks.json"),
+    algorithms: settings.jwtAlgorithms,
+    http: httpClient("API"),
+    clock,
+    ...(jwtHs256SecretFile === undefined ? {} : { hs256Secret: await hs256Secret(jwtHs256SecretFile) }),
+    ...(jwtIssuer === undefined ? {} : { issuer: jwtIssuer }),
+    ...(jwtAudience === undefined ? {} : { audience: jwtAudience }),
+  });
+}
+
+async function hs256Secret(path: string): Promise<Bytes> {
+  const secret = await readSecretFile(path);
+  if (secret.byteLength < 32) {
+    throw new ConfigurationError([`JWT_HS256_SECRET_FILE "${path}" holds fewer than 32 bytes`]);
+  }
+  return secret;
+}
+
+/** An unlock brings its own account: who is signed in on the device stays so. */
+function unlockSignIn(
+  newSession: () => Session,
+  apiDeps: Omit<ConstructorParameters<typeof ResourceApi>[0], "tokens">,
+): UnlockSignIn {
+  return async (credentials, signal) => {
+    const session = newSession();
+    const { user } = await session.signIn(credentials, signal);
+    if (!READER_ROLES.includes(user.role)) {
+      session.signOut();
+      throw new NotAllowedError(`The role ${user.role} may not unlock images`);
+    }
+    const api = new ResourceApi({ ...apiDeps, tokens: session });
+    return { keyFragment: (keySignal) => api.keyFragment(keySignal).finally(() => session.signOut()) };
+  };
+}
+
+function under(base: URL, path: string): URL {
+  return new URL(path, base.href.endsWith("/") ? base : `${base.href}/`);
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch((error) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
+}

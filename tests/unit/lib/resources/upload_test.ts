@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import type { ObjectStore } from "../../../../lib/cdn/store.ts";
+import { encryptedSize } from "../../../../lib/crypto/cbc_v1.ts";
+import { NotAllowedError, UnavailableError } from "../../../../lib/errors.ts";
+import { byteStream } from "../../../../lib/streams.ts";
+import { RESOURCE, ResourceSite, version } from "../../../support/resource_site.ts";
+
+const BIG_NAME = `${RESOURCE.name}.big`;
+
+function withPut(store: ObjectStore, put: ObjectStore["put"]): ObjectStore {
+  return {
+    head: store.head.bind(store),
+    get: store.get.bind(store),
+    delete: store.delete.bind(store),
+    list: store.list.bind(store),
+    put,
+  };
+}
+
+Deno.test("upload() keeps the ciphertext only: small part on the API, big part on the CDN and in the cache", async () => {
+  await using site = await ResourceSite.open();
+  const { smallBytes, bigBytes } = await site.publish(version(1));
+  assert.deepEqual([smallBytes, bigBytes], [3072, encryptedSize(100_000) - 3072]);
+  assert.equal((await site.store.head(RESOURCE.folder, BIG_NAME))?.sizeBytes, bigBytes);
+  assert.deepEqual(await site.cachedFiles(), [BIG_NAME, `${BIG_NAME}.json`]);
+  const cached = await Deno.readFile(site.cachedPath);
+  assert.equal(new TextDecoder("latin1").decode(cached).includes("\x01".repeat(64)), false, "plaintext in the cache");
+});
+
+Deno.test("upload() withdraws the big part when the API refuses the small one; the old cached pair stays good", async () => {
+  await using site = await ResourceSite.open();
+  await site.publish(version(1));
+  site.refuseSmallPart = () => Promise.reject(new NotAllowedError("No"));
+  await assert.rejects(site.publish(version(2)), NotAllowedError);
+  assert.equal(await site.store.head(RESOURCE.folder, BIG_NAME), undefined, "half a pair on the CDN");
+  assert.deepEqual(await site.loadWhole(), { plain: version(1), source: "cache", sizeBytes: 100_000 });
+});
+
+Deno.test("upload() leaves everything as it was when the CDN takes nothing", async () => {
+  await using site = await ResourceSite.open();
+  await site.publish(version(1));
+  site.store = withPut(site.store, () => Promise.reject(new UnavailableError("CDN", "Away")));
+  await assert.rejects(site.publish(version(2)), UnavailableError);
+  assert.ok(await site.store.head(RESOURCE.folder, BIG_NAME), "the old big part");
+  assert.deepEqual((await site.loadWhole()).plain, version(1));
+});
+
+Deno.test("upload() withdraws a big part that got there although the CDN seemed to fail", async () => {
+  await using site = await ResourceSite.open();
+  await site.publish(version(1));
+  const { store } = site;
+  site.store = withPut(store, async (...args) => {
+    await store.put(...args);
+    throw new UnavailableError("CDN", "The answer was lost");
+  });
+  await assert.rejects(site.publish(version(2)), UnavailableError);
+  assert.equal(await store.head(RESOURCE.folder, BIG_NAME), undefined);
+  assert.deepEqual((await site.loadWhole()).plain, version(1));
+});
+
+Deno.test("upload() leaves no file when its source fails", async () => {
+  await using site = await ResourceSite.open();
+  await site.publish(version(1));
+  const before = await site.cachedFiles();
+  let pieces = 0;
+  const source = byteStream(() =>
+    ++pieces > 3 ? Promise.reject(new Error("cut")) : Promise.resolve(new Uint8Array(300_000))
+  );
+  await assert.rejects(site.stage(source), /cut/);
+  assert.deepEqual(await site.cachedFiles(), before);
+});
