@@ -1,0 +1,127 @@
+import { join } from "node:path";
+import type { Role } from "../../lib/auth/roles.ts";
+import type { Clock } from "../../lib/system/clock.ts";
+import { type FirstAdministrator, initOrigin } from "../../origin/init.ts";
+import { runOrigin } from "../../origin/serve.ts";
+import { type TempFolder, tempFolder } from "./temp_folder.ts";
+
+/** Password of every account that {@link OriginSite.user} makes. */
+export const PASSWORD = "correct horse battery";
+
+/** What a test sends; `json` is sent as such. */
+export interface Call {
+  readonly token?: string;
+  readonly json?: unknown;
+  readonly body?: BodyInit;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What came back, read whole. */
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly text: string;
+  /** The text as JSON of the shape that the test expects. */
+  json<T>(): T;
+}
+
+/** A real origin over real sockets, on a temporary folder. */
+export class OriginSite implements AsyncDisposable {
+  readonly dataDir: string;
+  readonly admin: FirstAdministrator;
+  url = "";
+  readonly #folder: TempFolder;
+  readonly #clock: Clock | undefined;
+  #stop = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  private constructor(folder: TempFolder, admin: FirstAdministrator, clock: Clock | undefined) {
+    this.#folder = folder;
+    this.dataDir = join(folder.path, "origin");
+    this.admin = admin;
+    this.#clock = clock;
+  }
+
+  /** Makes a new origin and serves it. */
+  static async start({ clock }: { clock?: Clock } = {}): Promise<OriginSite> {
+    const folder = await tempFolder();
+    const admin = await initOrigin(join(folder.path, "origin"), { email: "root@example.com" });
+    const site = new OriginSite(folder, admin, clock);
+    await site.serve();
+    return site;
+  }
+
+  async serve(): Promise<void> {
+    const listening = Promise.withResolvers<string>();
+    this.#stop = new AbortController();
+    const options = { dataDir: this.dataDir, port: 0, ...(this.#clock === undefined ? {} : { clock: this.#clock }) };
+    this.#running = runOrigin(options, this.#stop.signal, listening.resolve);
+    this.#running.catch(listening.reject);
+    this.url = await listening.promise;
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async call(method: string, path: string, { token, json, body, headers }: Call = {}): Promise<Reply> {
+    const response = await fetch(this.url + path, {
+      method,
+      redirect: "manual",
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(json === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      body: json === undefined ? body ?? null : JSON.stringify(json),
+    });
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const text = new TextDecoder().decode(bytes);
+    return { status: response.status, headers: response.headers, bytes, text, json: <T>() => JSON.parse(text) as T };
+  }
+
+  async signIn(email: string, password = PASSWORD): Promise<string> {
+    const reply = await this.call("POST", "/login", { json: { email, password } });
+    if (reply.status !== 200) {
+      throw new Error(`The sign-in of "${email}" was answered with ${reply.status}: ${reply.text}`);
+    }
+    return reply.json<{ token: string }>().token;
+  }
+
+  adminToken(): Promise<string> {
+    return this.signIn(this.admin.email, this.admin.password);
+  }
+
+  /** Makes an account and signs it in. */
+  async user(role: Role, email = `${role.toLowerCase()}@example.com`): Promise<{ email: string; token: string }> {
+    const token = await this.adminToken();
+    const reply = await this.call("POST", "/users", { token, json: { email, password: PASSWORD, role } });
+    if (reply.status !== 200) throw new Error(`The account "${email}" was not made: ${reply.text}`);
+    return { email, token: await this.signIn(email) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    await this.#folder[Symbol.asyncDispose]();
+  }
+}
+
+/** A multipart form with one file, as uploaders send it. */
+export function fileForm(bytes: Uint8Array<ArrayBuffer>, fileName: string, field = "data"): FormData {
+  const form = new FormData();
+  form.set(field, new File([bytes], fileName));
+  return form;
+}
+
+/** All files below a folder, as relative paths, sorted. */
+export async function filesBelow(folder: string, prefix = ""): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const entry of Deno.readDir(folder)) {
+    const path = `${prefix}${entry.name}`;
+    if (entry.isDirectory) paths.push(...await filesBelow(join(folder, entry.name), `${path}/`));
+    else paths.push(path);
+  }
+  return paths.sort();
+}
