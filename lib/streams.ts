@@ -6,8 +6,11 @@ export type ByteStream = ReadableStream<Bytes>;
 
 /** Reads a stream in pieces of the size that the reader asks for. */
 export interface ByteReader {
-  /** Exactly `sizeBytes` bytes, fewer only at the end of the stream, none (length 0) after it. The buffer is the caller's own. */
-  read(sizeBytes: number): Promise<Bytes>;
+  /**
+   * Exactly `sizeBytes` bytes, fewer only at the end of the stream, none (length 0) after it. With `minBytes`, what is
+   * there as soon as it is that much. The buffer is the caller's own.
+   */
+  read(sizeBytes: number, minBytes?: number): Promise<Bytes>;
   /** Gives the rest up and tells the source why. */
   cancel(reason?: unknown): Promise<void>;
 }
@@ -30,9 +33,9 @@ function byobReader(stream: ByteStream): ByteReader | undefined {
   }
   let ended = false;
   return {
-    async read(sizeBytes) {
+    async read(sizeBytes, minBytes = sizeBytes) {
       if (ended || sizeBytes === 0) return new Uint8Array(0);
-      const { value, done } = await reader.read(new Uint8Array(sizeBytes), { min: sizeBytes });
+      const { value, done } = await reader.read(new Uint8Array(sizeBytes), { min: minBytes });
       ended = done;
       return value ?? new Uint8Array(0);
     },
@@ -44,10 +47,10 @@ function copyingReader(stream: ByteStream): ByteReader {
   const reader = stream.getReader();
   let rest: Bytes = new Uint8Array(0);
   return {
-    async read(sizeBytes) {
+    async read(sizeBytes, minBytes = sizeBytes) {
       const piece = new Uint8Array(sizeBytes);
       let filled = 0;
-      while (filled < sizeBytes) {
+      while (filled < minBytes) {
         if (rest.byteLength === 0) {
           const { value, done } = await reader.read();
           if (done) return piece.slice(0, filled);
@@ -60,7 +63,7 @@ function copyingReader(stream: ByteStream): ByteReader {
         if (left === 0) release(rest);
         rest = left === 0 ? new Uint8Array(0) : rest.subarray(taken.byteLength);
       }
-      return piece;
+      return piece.subarray(0, filled);
     },
     cancel: (reason) => reader.cancel(reason),
   };

@@ -38,6 +38,14 @@ for (const [kind, open] of Object.entries(KINDS)) {
     }));
   });
 
+  Deno.test(`byteReader() of ${kind} does not wait for more than it must have`, async () => {
+    const reader = byteReader(open([utf8("ab"), utf8("cd"), utf8("ef")]));
+    assert.deepEqual(await reader.read(100, 3), utf8("abcd"));
+    assert.deepEqual(await reader.read(1, 1), utf8("e"));
+    assert.deepEqual(await reader.read(100, 50), utf8("f"));
+    assert.deepEqual(await reader.read(100, 1), new Uint8Array(0));
+  });
+
   Deno.test(`byteReader() of ${kind} gives a buffer of the caller's own`, async () => {
     const reader = byteReader(open([utf8("abcdef")]));
     const first = await reader.read(3);
