@@ -1,5 +1,6 @@
 import { PEER_NAMES, type PeerName } from "../tests/support/peers.ts";
 import { installPackage } from "./apt.ts";
+import { ensureDocker } from "./peers/docker.ts";
 import { findProgram } from "./program.ts";
 
 /** A peer that can be used, or the reason why not. */
@@ -7,7 +8,7 @@ export type Peer = { readonly path: string } | { readonly missing: string };
 
 const ENSURE: Readonly<Record<PeerName, () => Promise<Peer>>> = {
   versitygw: () => Promise.resolve({ missing: "not written" }),
-  dockerd: () => Promise.resolve({ missing: "not written" }),
+  dockerd: ensureDocker,
   openssl: () => ensureProgram("openssl", "openssl"),
   curl: () => ensureProgram("curl", "curl"),
   bash: () => ensureProgram("bash", "bash"),

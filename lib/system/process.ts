@@ -6,6 +6,7 @@ export interface ChildOptions {
   readonly args: readonly string[];
   /** The whole environment of the child; nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
+  /** Kills the child (SIGKILL) when it is aborted. */
   readonly signal?: AbortSignal;
 }
 
@@ -31,17 +32,13 @@ export interface FedChild extends AsyncDisposable {
 const STDOUT_LIMIT_BYTES = 4 * 1024 * 1024;
 const STDERR_LIMIT_BYTES = 16 * 1024;
 
-/** Runs a program to its end. @throws {Deno.errors.NotFound} when there is no such program; {TooLargeError} when it prints over 4 MiB. */
+/**
+ * Runs a program to its end.
+ * @throws {Deno.errors.NotFound} when there is no such program; {TooLargeError} when it prints over 4 MiB; the signal's
+ * reason when it was aborted
+ */
 export async function runChild(program: string, options: ChildOptions): Promise<ChildResult> {
-  const child = new Deno.Command(program, {
-    args: [...options.args],
-    env: { ...options.env },
-    clearEnv: true,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-    ...(options.signal ? { signal: options.signal } : {}),
-  }).spawn();
+  const child = spawn(program, "null", options);
   const [stdout, stderr, status] = await Promise.all([
     collect(child.stdout, STDOUT_LIMIT_BYTES, `The output of "${program}"`).catch((error) => {
       killQuietly(child);
@@ -50,20 +47,16 @@ export async function runChild(program: string, options: ChildOptions): Promise<
     lastText(child.stderr),
     child.status,
   ]);
+  options.signal?.throwIfAborted();
   return { exitCode: status.code, stdout, stderr };
 }
 
-/** Starts a program that reads from us. Dispose it: a child that still runs is killed. @throws {Deno.errors.NotFound} */
+/**
+ * Starts a program that reads from us. Dispose it: a child that still runs is killed.
+ * @throws {Deno.errors.NotFound} when there is no such program
+ */
 export function feedChild(program: string, options: ChildOptions): FedChild {
-  const child = new Deno.Command(program, {
-    args: [...options.args],
-    env: { ...options.env },
-    clearEnv: true,
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-    ...(options.signal ? { signal: options.signal } : {}),
-  }).spawn();
+  const child = spawn(program, "piped", options);
   const ended = Promise.all([child.status, lastText(child.stderr)])
     .then(([status, stderr]) => ({ exitCode: status.code, stderr }));
   return {
@@ -73,16 +66,62 @@ export function feedChild(program: string, options: ChildOptions): FedChild {
     kill: () => killQuietly(child),
     async [Symbol.asyncDispose]() {
       killQuietly(child);
+      await ended; // first: an end of its input is something that it must not live to see
       await child.stdin.abort().catch(() => undefined); // closed already, or locked by a pipe that has ended
       await child.stdout.cancel().catch(() => undefined); // read by somebody else
-      await ended;
     },
   };
 }
 
-function killQuietly(child: Deno.ChildProcess): void {
+/** A running child that serves until it is asked to stop. */
+export interface ServingChild extends AsyncDisposable {
+  /** Standard output as it comes; read it to its end. */
+  readonly stdout: ReadableStream<Bytes>;
+  /** Resolves when the child has ended, however it ended. */
+  readonly ended: Promise<{ exitCode: number; stderr: string }>;
+}
+
+/**
+ * Starts a program that serves. Dispose it: it is asked to stop (SIGTERM), and killed when it still runs after `graceMs`.
+ * @throws {Deno.errors.NotFound} when there is no such program
+ */
+export function serveChild(program: string, options: ChildOptions & { readonly graceMs: number }): ServingChild {
+  const child = spawn(program, "null", options);
+  const ended = Promise.all([child.status, lastText(child.stderr)])
+    .then(([status, stderr]) => ({ exitCode: status.code, stderr }));
+  return {
+    stdout: child.stdout,
+    ended,
+    async [Symbol.asyncDispose]() {
+      const limit = setTimeout(() => killQuietly(child), options.graceMs);
+      killQuietly(child, "SIGTERM");
+      await ended;
+      clearTimeout(limit);
+      await child.stdout.cancel().catch(() => undefined); // read by somebody else
+    },
+  };
+}
+
+/** Not by `Deno.Command`'s own signal option: that asks politely (SIGTERM), which a child may ignore. */
+function spawn(program: string, stdin: "null" | "piped", { args, env, signal }: ChildOptions): Deno.ChildProcess {
+  signal?.throwIfAborted();
+  const child = new Deno.Command(program, {
+    args: [...args],
+    env: { ...env },
+    clearEnv: true,
+    stdin,
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const kill = () => killQuietly(child);
+  signal?.addEventListener("abort", kill, { once: true });
+  child.status.finally(() => signal?.removeEventListener("abort", kill));
+  return child;
+}
+
+function killQuietly(child: Deno.ChildProcess, signal: Deno.Signal = "SIGKILL"): void {
   try {
-    child.kill("SIGKILL");
+    child.kill(signal);
   } catch (error) {
     const gone = error instanceof TypeError || error instanceof Deno.errors.NotFound;
     if (!gone) throw error;

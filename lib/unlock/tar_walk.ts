@@ -1,0 +1,109 @@
+import type { Bytes } from "../bytes.ts";
+import { paddedSize, parsePaxRecords, parseTarHeader, TAR_BLOCK_BYTES, type TarHeader } from "../docker/tar.ts";
+import { IntegrityError } from "../errors.ts";
+
+/** Long names, pax records and the file that is collected are small. */
+const CONTENT_LIMIT_BYTES = 1024 * 1024;
+
+/**
+ * Walks through the entries of a tar archive as its bytes pass, and collects the contents of one file. Payload is
+ * stepped over by arithmetic; only headers, names and that one file are copied.
+ */
+export class TarWalk {
+  readonly #wanted: string;
+  /** What is being read: a header, or the content behind one. */
+  #header: TarHeader | undefined;
+  #gathered: Bytes | undefined = new Uint8Array(TAR_BLOCK_BYTES);
+  #leftBytes = TAR_BLOCK_BYTES;
+  /** What pax records or a GNU long name say of the entry that comes next. */
+  #nextName: string | undefined;
+  #nextSize: number | undefined;
+
+  /** Contents of the last file of the wanted name. */
+  found: Bytes | undefined;
+  /** Whether the first header has been read, and is one. */
+  begun = false;
+  /** Bytes of the end so far: from the first block of zeros on. */
+  endBytes = 0;
+
+  constructor(wanted: string) {
+    this.#wanted = wanted;
+  }
+
+  /**
+   * Takes the next bytes of the archive.
+   * @returns how many of them stand before its end: all of them, as long as no whole block of zeros has come
+   * @throws {IntegrityError} when they are not a tar archive
+   */
+  take(chunk: Uint8Array): number {
+    let offset = 0;
+    while (offset < chunk.byteLength && this.endBytes === 0) {
+      const taken = chunk.subarray(offset, offset + this.#leftBytes);
+      this.#gathered?.set(taken, this.#gathered.byteLength - this.#leftBytes);
+      this.#leftBytes -= taken.byteLength;
+      offset += taken.byteLength;
+      if (this.#leftBytes === 0) this.#step(this.#gathered ?? new Uint8Array(0));
+    }
+    if (this.endBytes === 0) return chunk.byteLength;
+    const passing = Math.max(0, offset - this.endBytes);
+    this.endBytes += chunk.byteLength - offset;
+    return passing;
+  }
+
+  #step(gathered: Bytes): void {
+    if (this.#header === undefined) return this.#afterHeader(parseTarHeader(gathered));
+    this.#afterContent(this.#header, gathered.subarray(0, this.#header.sizeBytes));
+    this.#expectHeader();
+  }
+
+  #expectHeader(): void {
+    this.#header = undefined;
+    this.#gathered = new Uint8Array(TAR_BLOCK_BYTES);
+    this.#leftBytes = TAR_BLOCK_BYTES;
+  }
+
+  #afterHeader(raw: TarHeader | undefined): void {
+    this.begun = true;
+    if (raw === undefined) return void (this.endBytes = TAR_BLOCK_BYTES);
+    const header = isAnnotation(raw) ? raw : this.#annotated(raw);
+    this.#leftBytes = paddedSize(header.sizeBytes);
+    if (this.#leftBytes === 0) return this.#expectHeader();
+    this.#header = header;
+    this.#gathered = this.#isWanted(header) ? gatherRoom(header) : undefined;
+  }
+
+  #annotated({ name, sizeBytes, type }: TarHeader): TarHeader {
+    const header = { name: this.#nextName ?? name, sizeBytes: this.#nextSize ?? sizeBytes, type };
+    this.#nextName = undefined;
+    this.#nextSize = undefined;
+    return header;
+  }
+
+  #isWanted(header: TarHeader): boolean {
+    return isAnnotation(header) || (header.type === "0" && header.name.replace(/^\.\//, "") === this.#wanted);
+  }
+
+  #afterContent(header: TarHeader, content: Bytes): void {
+    if (header.type === "L") this.#nextName = new TextDecoder().decode(content).replace(/\0[^]*$/, "");
+    else if (header.type === "x") this.#takeRecords(parsePaxRecords(content));
+    else if (this.#isWanted(header)) this.found = content;
+  }
+
+  #takeRecords(records: ReadonlyMap<string, string>): void {
+    this.#nextName = records.get("path") ?? this.#nextName;
+    const size = records.get("size");
+    if (size === undefined) return;
+    if (!/^\d{1,15}$/.test(size)) throw new IntegrityError("The tar archive names an impossible size");
+    this.#nextSize = Number(size);
+  }
+}
+
+/** An entry that tells something of the next one. Global pax records (`g`) say nothing that matters here. */
+function isAnnotation({ type }: TarHeader): boolean {
+  return type === "x" || type === "L";
+}
+
+function gatherRoom({ name, sizeBytes }: TarHeader): Bytes {
+  if (sizeBytes <= CONTENT_LIMIT_BYTES) return new Uint8Array(paddedSize(sizeBytes));
+  throw new IntegrityError(`The file "${name}" of the archive is larger than ${CONTENT_LIMIT_BYTES} bytes`);
+}
