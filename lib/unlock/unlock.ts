@@ -1,0 +1,214 @@
+import { type Bytes, wipe } from "../bytes.ts";
+import { BLOCK_BYTES, checkSize, decryptCbc } from "../crypto/cbc_v1.ts";
+import { archiveKey } from "../crypto/keys.ts";
+import type { ImageEngine } from "../docker/docker.ts";
+import { DockerError, InterruptedError, messageOf, NotFoundError, TallyError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { type ByteStream, watched } from "../streams.ts";
+import type { Clock } from "../system/clock.ts";
+import { openWholeFile } from "../system/files.ts";
+import { checkedArchive } from "./archive.ts";
+import { IDLE, isRunning, transition, type UnlockEvent, type UnlockStatus } from "./machine.ts";
+import { missingImages, quotedList } from "./references.ts";
+import { whileMoving } from "./stall.ts";
+
+/** An account that may unlock. */
+export interface UnlockAccount {
+  /** Fetches the key fragment; called once, and the bytes are ours: they are wiped. */
+  keyFragment(signal: AbortSignal): Promise<Bytes>;
+}
+
+/**
+ * Signs an account in for one unlock.
+ * @throws {NotSignedInError} wrong name or password; {NotAllowedError} the account may not unlock; {UnavailableError}
+ */
+export type UnlockSignIn = (
+  credentials: { readonly email: string; readonly password: string },
+  signal: AbortSignal,
+) => Promise<UnlockAccount>;
+
+/** What an unlock works with. */
+export interface UnlockDeps {
+  readonly engine: ImageEngine;
+  /** The encrypted archive. */
+  readonly imagesPath: string;
+  /** `name:tag` of every image that must be there in the end. */
+  readonly references: readonly string[];
+  readonly signIn: UnlockSignIn;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** An unlock that may go on: who asked is allowed to, and there is something to do. */
+interface Permit {
+  readonly account: UnlockAccount;
+  readonly archive: OpenArchive;
+  /** Those of the references that the engine does not have. */
+  readonly missing: readonly string[];
+}
+
+interface OpenArchive {
+  readonly sizeBytes: number;
+  readonly body: ByteStream;
+}
+
+/** The engine takes bytes, or says that it has loaded an image, at least this often. */
+const STALL_LIMIT_MS = 10 * 60_000;
+
+/**
+ * Opens the encrypted image archive and loads it into the Docker engine: one run at a time, as a stream, nothing on
+ * disk. All failures end in the state `error` with one sentence, and leave no image tagged.
+ */
+export class Unlock {
+  readonly #deps: UnlockDeps;
+  #status: UnlockStatus = IDLE;
+  #stop = new AbortController();
+  #waiting: (() => void)[] = [];
+
+  constructor(deps: UnlockDeps) {
+    this.#deps = deps;
+  }
+
+  /** How far the last run is. */
+  status(): UnlockStatus {
+    return this.#status;
+  }
+
+  /**
+   * Starts a run and returns when the account has been accepted; the rest goes on by itself. While a run is under way,
+   * only its status is returned. When all images are there already, the state is `ready` at once.
+   *
+   * @param signal ends the run only until the account has been accepted
+   * @throws {NotFoundError} there is no archive, and images are missing; what {@link UnlockSignIn} throws;
+   * {DockerError} the engine does not answer
+   */
+  async start(
+    credentials: { readonly email: string; readonly password: string },
+    signal?: AbortSignal,
+  ): Promise<UnlockStatus> {
+    if (isRunning(this.#status)) return this.#status;
+    const stop = this.#stop = new AbortController();
+    this.#move({ kind: "started" });
+    try {
+      const permit = await this.#admit(credentials, signal ? AbortSignal.any([stop.signal, signal]) : stop.signal);
+      if (permit !== undefined) this.#run(permit, stop.signal).catch((error) => this.#fail(error));
+    } catch (error) {
+      throw this.#fail(error);
+    }
+    return this.#status;
+  }
+
+  /** The status when no run is under way any more. */
+  async settled(): Promise<UnlockStatus> {
+    if (isRunning(this.#status)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return this.#status;
+  }
+
+  /** Ends a run that is under way, and waits until nothing of it is left. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new InterruptedError("The unlock was interrupted"));
+    await this.settled();
+  }
+
+  async #admit(
+    credentials: { readonly email: string; readonly password: string },
+    signal: AbortSignal,
+  ): Promise<Permit | undefined> {
+    const missing = await this.#missing(signal);
+    if (missing.length === 0) return void this.#move({ kind: "images_present" });
+    const archive = await this.#openArchive();
+    try {
+      const account = await this.#deps.signIn(credentials, signal);
+      this.#move({ kind: "authenticated" });
+      return { account, archive, missing };
+    } catch (error) {
+      await archive.body.cancel();
+      throw error;
+    }
+  }
+
+  async #missing(signal: AbortSignal): Promise<readonly string[]> {
+    return missingImages(this.#deps.references, await this.#deps.engine.list(signal));
+  }
+
+  async #openArchive(): Promise<OpenArchive> {
+    try {
+      return await openWholeFile(this.#deps.imagesPath);
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error;
+      this.#move({ kind: "withdrawn" });
+      throw new NotFoundError(`Cannot unlock: there is no archive at "${this.#deps.imagesPath}"`, { cause: error });
+    }
+  }
+
+  async #run(permit: Permit, signal: AbortSignal): Promise<void> {
+    const { sizeBytes, body } = permit.archive;
+    try {
+      const key = await fragmentKey(permit.account, signal);
+      checkSize(sizeBytes);
+      this.#move({ kind: "key_received", totalBytes: sizeBytes });
+      await this.#load(checkedArchive(decryptCbc(body, key), permit.missing), signal);
+    } catch (error) {
+      if (!body.locked) await body.cancel();
+      throw error;
+    }
+    const missing = await this.#missing(signal);
+    if (missing.length > 0) {
+      throw new DockerError(`The Docker engine loaded the archive, but lacks ${quotedList(missing)}`);
+    }
+    this.#move({ kind: "images_present" });
+  }
+
+  async #load(archive: ByteStream, signal: AbortSignal): Promise<void> {
+    const { engine, log, clock } = this.#deps;
+    const load = (loadSignal: AbortSignal, moved: () => void) => {
+      const onMessage = (line: string) => {
+        moved();
+        log.debug("unlock.engine", { line });
+      };
+      return engine.load(this.#observed(archive, moved), { signal: loadSignal, onMessage });
+    };
+    const stalled = () => new DockerError("The Docker engine has made no progress for 10 minutes");
+    await whileMoving(load, { clock, limitMs: STALL_LIMIT_MS, signal, stalled });
+  }
+
+  #observed(archive: ByteStream, moved: () => void): ByteStream {
+    let doneBytes = BLOCK_BYTES; // the IV
+    return watched(archive, {
+      look: ({ byteLength }) => {
+        moved();
+        doneBytes += byteLength;
+        this.#move({ kind: "progressed", doneBytes });
+      },
+      end: () => this.#move({ kind: "handed_over" }),
+    });
+  }
+
+  #move(event: UnlockEvent): void {
+    const before = this.#status.state;
+    this.#status = transition(this.#status, event);
+    if (this.#status.state !== before) this.#deps.log.info("unlock.state", { state: this.#status.state });
+    if (isRunning(this.#status)) return;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** Ends the run with an error, and returns it as callers may see it. */
+  #fail(error: unknown): TallyError {
+    const reason: unknown = this.#stop.signal.aborted ? this.#stop.signal.reason : error;
+    const failure = reason instanceof TallyError
+      ? reason
+      : new TallyError("internal", `The unlock failed: ${messageOf(error)}`, { cause: error });
+    if (isRunning(this.#status)) this.#move({ kind: "failed", code: failure.code, message: failure.message });
+    this.#deps.log.error("unlock.failed", { code: failure.code, reason: failure.message });
+    return failure;
+  }
+}
+
+async function fragmentKey(account: UnlockAccount, signal: AbortSignal): Promise<CryptoKey> {
+  const fragment = await account.keyFragment(signal);
+  try {
+    return await archiveKey(fragment);
+  } finally {
+    wipe(fragment);
+  }
+}

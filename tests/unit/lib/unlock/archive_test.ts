@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type Bytes, concat, utf8 } from "../../../../lib/bytes.ts";
+import { scratchArchive } from "../../../../lib/docker/scratch_archive.ts";
+import { tarEnd, tarHeader, tarPadding } from "../../../../lib/docker/tar.ts";
+import { IntegrityError } from "../../../../lib/errors.ts";
+import { type ByteStream, byteStream, collect, streamOf } from "../../../../lib/streams.ts";
+import { checkedArchive } from "../../../../lib/unlock/archive.ts";
+import { keystream } from "../../../support/keystream.ts";
+
+const IMAGE = "azaion/a:1";
+const SCRATCH = await collect(
+  scratchArchive({ references: [IMAGE, "azaion/b:1"], architecture: "arm64", payloadBytes: 2000 }),
+  100_000,
+);
+
+function file(name: string, content: Bytes): Bytes {
+  return concat(tarHeader(name, content.byteLength), content, tarPadding(content.byteLength));
+}
+
+function manifest(...tags: string[]): Bytes {
+  return file("manifest.json", utf8(JSON.stringify([{ RepoTags: tags }])));
+}
+
+/** `bytes` in chunks that end at `cuts`. */
+function chunked(bytes: Bytes, cuts: readonly number[]): ByteStream {
+  const borders = [0, ...[...cuts].sort((a, b) => a - b), bytes.byteLength];
+  return streamOf(...borders.slice(1).map((end, index) => bytes.slice(borders[index], end)));
+}
+
+/** What leaves, and why it ended where it ended badly. */
+async function passed(archive: ByteStream): Promise<{ bytes: Bytes; error: unknown }> {
+  const chunks: Bytes[] = [];
+  try {
+    for await (const chunk of archive) chunks.push(chunk);
+    return { bytes: concat(...chunks), error: undefined };
+  } catch (error) {
+    return { bytes: concat(...chunks), error };
+  }
+}
+
+async function refusal(bytes: Bytes, expected = [IMAGE]): Promise<string> {
+  const { bytes: left, error } = await passed(checkedArchive(streamOf(bytes), expected));
+  assert.ok(error instanceof IntegrityError, `${error}`);
+  assert.ok(left.byteLength < bytes.byteLength || bytes.byteLength === 0, "something must have been held back");
+  return error.message;
+}
+
+Deno.test("checkedArchive() lets a whole archive through unchanged, however it is cut", async () => {
+  const cuts = fc.array(fc.nat({ max: SCRATCH.byteLength }), { maxLength: 20 });
+  await fc.assert(
+    fc.asyncProperty(cuts, async (cuts) => {
+      const { bytes, error } = await passed(checkedArchive(chunked(SCRATCH, cuts), [IMAGE]));
+      assert.equal(error, undefined);
+      assert.deepEqual(bytes, SCRATCH);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+Deno.test("checkedArchive() lets a whole archive through byte by byte", async () => {
+  const small = concat(file("x", utf8("content")), manifest(IMAGE), tarEnd());
+  const cuts = Array.from({ length: small.byteLength }, (_, index) => index);
+  assert.deepEqual(await collect(checkedArchive(chunked(small, cuts), [IMAGE]), 10_000), small);
+});
+
+for (const name of ["gnu", "pax", "ustar", "python_pax"]) {
+  Deno.test(`checkedArchive() reads the ${name} archive of another program`, async () => {
+    const archive = await Deno.readFile(new URL(`../../../fixtures/tar/${name}.tar`, import.meta.url));
+    assert.deepEqual(await collect(checkedArchive(streamOf(archive), [IMAGE]), 100_000), archive);
+    assert.match(await refusal(archive, ["azaion/z:1"]), /does not hold "azaion\/z:1"/);
+  });
+}
+
+Deno.test("checkedArchive() reads the OCI layout of a newer docker save", async () => {
+  const archive = concat(
+    file("blobs/sha256/" + "a".repeat(64), keystream("blob", 5000)),
+    file("index.json", utf8("{}")),
+    manifest(IMAGE, "docker.io/azaion/b:1"),
+    file("oci-layout", utf8('{"imageLayoutVersion": "1.0.0"}')),
+    tarEnd(),
+  );
+  assert.deepEqual(await collect(checkedArchive(streamOf(archive), [IMAGE, "azaion/b:1"]), 100_000), archive);
+});
+
+Deno.test("checkedArchive() refuses what is not an archive before anything leaves", async () => {
+  for (const garbage of [keystream("garbage", 100_000), keystream("short", 512), utf8("x".repeat(10_000))]) {
+    const { bytes, error } = await passed(checkedArchive(chunked(garbage, [100, 511]), [IMAGE]));
+    assert.match(String(error), /wrong key fragment, or not an image archive/);
+    assert.ok(bytes.byteLength <= 511);
+  }
+});
+
+Deno.test("checkedArchive() refuses an archive that was cut off anywhere, and holds its end back", async () => {
+  const ends = fc.integer({ min: 0, max: SCRATCH.byteLength - 1 });
+  await fc.assert(
+    fc.asyncProperty(ends, async (end) => {
+      const { bytes, error } = await passed(checkedArchive(streamOf(SCRATCH.slice(0, end)), [IMAGE]));
+      assert.ok(error instanceof IntegrityError, `cut at ${end}: ${error}`);
+      assert.ok(bytes.byteLength < SCRATCH.byteLength - tarEnd().byteLength / 2);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+Deno.test("checkedArchive() holds the end back when the source fails after it", async () => {
+  const source = streamOf(SCRATCH).getReader();
+  const failing = byteStream(async () => {
+    const { value, done } = await source.read();
+    if (done) throw new IntegrityError("wrong padding");
+    return value;
+  });
+  const { bytes, error } = await passed(checkedArchive(failing, [IMAGE]));
+  assert.match(String(error), /wrong padding/);
+  assert.equal(bytes.byteLength, SCRATCH.byteLength - tarEnd().byteLength);
+});
+
+Deno.test("checkedArchive() refuses an archive of other images and names what is missing", async () => {
+  assert.match(
+    await refusal(SCRATCH, [IMAGE, "azaion/c:1"]),
+    /^The archive is another one: it does not hold "azaion\/c:1"$/,
+  );
+  assert.match(await refusal(SCRATCH, ["azaion/a:2", "c:1", "d:1"]), /does not hold "azaion\/a:2", "c:1" and "d:1"/);
+});
+
+Deno.test("checkedArchive() refuses an archive without a manifest that can be read", async () => {
+  const wrong = [
+    tarEnd(),
+    concat(file("x", utf8("x")), tarEnd()),
+    concat(file("a/manifest.json", utf8(`[{"RepoTags":["${IMAGE}"]}]`)), tarEnd()),
+    concat(file("manifest.json", utf8("not json")), tarEnd()),
+    concat(file("manifest.json", utf8(`{"RepoTags":["${IMAGE}"]}`)), tarEnd()),
+  ];
+  for (const archive of wrong) assert.match(await refusal(archive), /no manifest\.json that can be read/);
+});
+
+Deno.test("checkedArchive() refuses a manifest that is too large, and content behind the end", async () => {
+  assert.match(await refusal(file("manifest.json", new Uint8Array(1024 * 1024 + 1))), /not an image archive|damaged/);
+  const whole = concat(manifest(IMAGE), tarEnd());
+  assert.match(await refusal(concat(whole, utf8("x"))), /damaged/);
+  assert.match(await refusal(concat(whole, manifest(IMAGE), tarEnd())), /damaged/);
+  assert.match(await refusal(concat(whole, new Uint8Array(1024 * 1024))), /damaged/);
+});
+
+Deno.test("checkedArchive() refuses a header that is damaged in the middle", async () => {
+  assert.match(await refusal(concat(file("x", utf8("x")), keystream("damage", 512), tarEnd())), /is damaged/);
+});
+
+Deno.test("checkedArchive() tells its source when it fails or is given up", async () => {
+  const reasons: unknown[] = [];
+  const endless = () =>
+    byteStream(() => Promise.resolve(keystream("endless", 4096)), (reason) => void reasons.push(reason));
+  const { error } = await passed(checkedArchive(endless(), [IMAGE]));
+  await checkedArchive(endless(), [IMAGE]).cancel("given up");
+  assert.deepEqual(reasons, [error, "given up"]);
+});
