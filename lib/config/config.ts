@@ -49,7 +49,7 @@ export function parseSettings(sources: Sources, required: readonly SettingKey[] 
   const collected = collectSettings(sources);
   const faults: string[] = unknownNames(sources.file);
   const values: Partial<Record<SettingKey, unknown>> = {};
-  for (const [key, { name, text }] of collected) {
+  for (const [key, { name, text, origin }] of collected) {
     if (text === undefined && required.includes(key)) {
       faults.push(`${name} is not set: give --${OPTIONS[key].flag} or the variable`);
     }
@@ -57,7 +57,7 @@ export function parseSettings(sources: Sources, required: readonly SettingKey[] 
     try {
       values[key] = OPTIONS[key].parse(text);
     } catch (error) {
-      faults.push(`${name} ${messageOf(error)}`);
+      if (origin !== "default") faults.push(`${name} ${messageOf(error)}`); // else it follows from a fault in another one
     }
   }
   values.callerAuth ??= isLoopback(String(values.host)) ? "session" : "bearer";
