@@ -22,7 +22,10 @@ export interface ObjectFacts {
   readonly pairedWith?: string;
 }
 
-/** Which bytes: `[start, end)`, or the last `last` bytes. An `end` past the object means up to its end. */
+/**
+ * Which bytes: `[start, end)`, or the last `last` bytes. An `end` past the object means up to its end; a range that begins at or
+ * past the end, or holds nothing, is empty and no error. Negative and broken numbers are a `RangeError`.
+ */
 export type ByteRange = { readonly start: number; readonly end?: number } | { readonly last: number };
 
 /** How an object is asked for. */
@@ -63,9 +66,12 @@ export interface PutOptions {
  * Where big parts lie: an S3-compatible CDN, a web server, a folder. `bucket` and `key` are names that have passed
  * `parseName`. All calls may run at the same time. A new object appears whole or not at all.
  *
+ * Names are checked once more before they reach a path or URL (`InvalidInputError`).
+ *
  * Errors of every call: `NotFoundError` (no such object or bucket), `NotAllowedError` (the credentials do not suffice),
- * `ConflictError` (`ifMatch` failed), `UnavailableError`, `UpstreamTimeoutError` (stalled), `UpstreamError`; the last three
- * after the store's own retries. Once a body has begun, it is not retried: it fails with one of them.
+ * `ConflictError` (`ifMatch` failed), `InterruptedError` (by the signal), `UnavailableError`, `UpstreamTimeoutError`
+ * (stalled), `UpstreamError`; the last three after the store's own retries. Once a body has begun, it is not retried: it
+ * fails with one of them.
  */
 export interface ObjectStore {
   /** Facts, or `undefined` when there is no such object. */

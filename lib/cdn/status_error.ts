@@ -1,0 +1,27 @@
+import {
+  ConflictError,
+  NotAllowedError,
+  NotFoundError,
+  type TallyError,
+  UnavailableError,
+  UpstreamError,
+} from "../errors.ts";
+
+/** Statuses that the same call may not meet a second time. @see RFC 9110, section 15 */
+const PASSING: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
+
+/**
+ * What a refusal of the CDN means for a caller.
+ * @param action what was tried, as the middle of a sentence: `read "models/x.big"`
+ * @param word the CDN's own name of the fault, where it gave one
+ */
+export function statusError(action: string, status: number, word = ""): TallyError {
+  if (status === 401 || status === 403) {
+    return new NotAllowedError(`Cannot ${action}: the CDN does not allow it with the given credentials`);
+  }
+  if (status === 404) return new NotFoundError(`Cannot ${action}: there is no such object in the CDN`);
+  if (status === 409 || status === 412) return new ConflictError(`Cannot ${action}: it is another version by now`);
+  const answer = `the CDN answers with status ${status}${word === "" ? "" : ` (${word})`}`;
+  if (PASSING.has(status)) return new UnavailableError("CDN", `Cannot ${action}: ${answer}`);
+  return new UpstreamError("CDN", `Cannot ${action}: ${answer}`);
+}
