@@ -1,3 +1,4 @@
+import { messageOf } from "../lib/errors.ts";
 import { runChild } from "../lib/system/process.ts";
 import { findProgram } from "./program.ts";
 
@@ -19,6 +20,10 @@ export async function installPackage(name: string): Promise<string | undefined> 
 
 async function runApt(apt: string, args: readonly string[]): Promise<string | undefined> {
   const env = { ...Deno.env.toObject(), DEBIAN_FRONTEND: "noninteractive" };
-  const { exitCode, stderr } = await runChild(apt, { args, env, signal: AbortSignal.timeout(INSTALL_LIMIT_MS) });
-  return exitCode === 0 ? undefined : `apt-get ${args.at(-1)} failed: ${stderr.split("\n").at(-1)}`;
+  try {
+    const { exitCode, stderr } = await runChild(apt, { args, env, signal: AbortSignal.timeout(INSTALL_LIMIT_MS) });
+    return exitCode === 0 ? undefined : `apt-get ${args.at(-1)} failed: ${stderr.split("\n").at(-1)}`;
+  } catch (error) {
+    return `apt-get ${args.at(-1)} failed: ${messageOf(error)}`;
+  }
 }
