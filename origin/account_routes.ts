@@ -30,7 +30,7 @@ export function accountRoutes({ accounts, tokens }: AccountRoutesDeps): Hono<Ori
   const administrator = requireSignIn(tokens, ["ApiAdmin"]);
   return new Hono<OriginEnv>()
     .post("/login", async (c) => {
-      const { email, password } = await readJson(c.req.raw, loginRequest);
+      const { email, password } = await readJson(c, loginRequest);
       const account = await accounts.authenticate(email, password);
       c.header("Cache-Control", "no-store");
       return c.json({ token: await tokens.issue({ account, spelledEmail: email }) });
@@ -42,11 +42,11 @@ export function accountRoutes({ accounts, tokens }: AccountRoutesDeps): Hono<Ori
       return c.json(found.map(shown));
     })
     .post("/users", administrator, async (c) => {
-      const { email, password, role } = await readJson(c.req.raw, newUserRequest);
+      const { email, password, role } = await readJson(c, newUserRequest);
       return c.json(shown(await accounts.create({ email, password, role: parseNewRole(role) })));
     })
     .put("/users/hardware/set", administrator, async (c) => {
-      const { email, hardware } = await readJson(c.req.raw, hardwareRequest);
+      const { email, hardware } = await readJson(c, hardwareRequest);
       const hash = hardware === null || hardware === undefined ? undefined : await hashOf(hardware);
       return c.json(shown(accounts.setHardware(email, hash)));
     })

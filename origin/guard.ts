@@ -6,6 +6,10 @@ import type { SignedIn, Tokens } from "./tokens.ts";
 
 /** What the origin keeps with a request. */
 export interface OriginEnv {
+  Bindings: {
+    /** Aborted when the origin stops and has waited long enough for this request. */
+    readonly cutOff: AbortSignal;
+  };
   Variables: RequestIdVariables & {
     /** Set behind {@link requireSignIn}. */
     signedIn: SignedIn;

@@ -47,7 +47,7 @@ export function objectRoutes(deps: ObjectRoutesDeps): Hono<OriginEnv> {
   const { state, objects, tokens, clock, publicUrl } = deps;
   return new Hono<OriginEnv>()
     .post("/objects/sign", requireSignIn(tokens, READER_ROLES), async (c) => {
-      const { method, bucket, key, expiresInSeconds } = await readJson(c.req.raw, signRequest);
+      const { method, bucket, key, expiresInSeconds } = await readJson(c, signRequest);
       if (method !== "GET" && !UPLOADER_ROLES.includes(c.get("signedIn").account.role)) {
         throw new NotAllowedError("This account may only read objects");
       }
@@ -136,7 +136,7 @@ async function receiveObject(c: Context<OriginEnv>, objects: ObjectFolder): Prom
     .filter((digest) => digest !== undefined);
   if (new Set(expected).size > 1) throw new MalformedError("The digests of the request contradict each other");
   const existed = objects.find(name) !== undefined;
-  const record = await objects.write(name, requestBody(c.req.raw, OBJECT_LIMIT_BYTES), {
+  const record = await objects.write(name, requestBody(c.req.raw, OBJECT_LIMIT_BYTES, c.env.cutOff), {
     expectedSha256: expected[0],
     pairedWith: pairedWith(c),
     conditions: conditionsOf(c),

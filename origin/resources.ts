@@ -48,7 +48,7 @@ export function resourceRoutes(deps: ResourceRoutesDeps): Hono<OriginEnv> {
   const reader = requireSignIn(tokens, READER_ROLES);
   return new Hono<OriginEnv>()
     .post("/resources/check", requireSignIn(tokens), async (c) => {
-      const { hardware } = await readJson(c.req.raw, checkRequest);
+      const { hardware } = await readJson(c, checkRequest);
       accounts.checkHardware(c.get("signedIn").account.id, await hashOf(hardware));
       return c.json(true);
     })
@@ -75,7 +75,7 @@ function folderPaths(path: string): string[] {
 
 /** The password is asked again because the download key is made of it, and only its hash is stored. */
 async function sendResource(c: Context<OriginEnv>, deps: ResourceRoutesDeps): Promise<Response> {
-  const { password, hardware, fileName } = await readJson(c.req.raw, getRequest);
+  const { password, hardware, fileName } = await readJson(c, getRequest);
   const folder = parseFolder(c.req.param("folder"));
   const name = parsePartName("fileName", fileName);
   const { account: { id, email, role }, spelledEmail } = c.get("signedIn");
@@ -110,7 +110,7 @@ async function receiveResource(c: Context<OriginEnv>, resources: ResourceStore):
   const folder = parseFolder(c.req.param("folder"));
   let staged: AtomicFile | undefined;
   try {
-    const body = requestBody(c.req.raw, RESOURCE_LIMIT_BYTES + FORM_OVERHEAD_BYTES);
+    const body = requestBody(c.req.raw, RESOURCE_LIMIT_BYTES + FORM_OVERHEAD_BYTES, c.env.cutOff);
     await readForm(body, c.req.header("content-type"), {
       fileField: "data",
       fileLimitBytes: RESOURCE_LIMIT_BYTES,

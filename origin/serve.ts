@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { isLoopback } from "../lib/config/options.ts";
 import { ConfigurationError } from "../lib/errors.ts";
+import { type Handler, serveHttp } from "../lib/http/server.ts";
 import { type Logger, silentLogger } from "../lib/log.ts";
 import { type Clock, systemClock } from "../lib/system/clock.ts";
 import { Accounts } from "./accounts.ts";
-import { createOriginApp, type OriginDeps } from "./app.ts";
+import { createOriginApp } from "./app.ts";
 import { lockFolder } from "./folder_lock.ts";
 import { ObjectFolder } from "./object_store.ts";
 import { PasswordHasher } from "./passwords.ts";
@@ -27,7 +28,7 @@ export interface OriginOptions {
   readonly clock?: Clock;
 }
 
-const STOP_LIMIT_MS = 10_000;
+const DEFAULT_HOST = "127.0.0.1";
 
 /**
  * Serves an origin until the signal is aborted; running requests then have ten seconds to finish.
@@ -40,7 +41,7 @@ export async function runOrigin(
   signal: AbortSignal,
   onListening: (url: string) => void,
 ): Promise<void> {
-  const { dataDir, log = silentLogger, clock = systemClock } = options;
+  const { dataDir, host = DEFAULT_HOST, port, publicUrl, log = silentLogger, clock = systemClock } = options;
   checkAddress(options);
   using state = await State.open(dataDir, clock.now());
   using _lock = await lockFolder(dataDir);
@@ -51,48 +52,19 @@ export async function runOrigin(
   await resources.sweep();
   await objects.sweep();
   const tokens = new Tokens({ state, accounts, clock });
-  await listen(options, { state, accounts, tokens, resources, objects, log, clock }, signal, onListening);
+  const deps = { state, accounts, tokens, resources, objects, log, clock };
+  const handlerAt = (url: URL): Handler => {
+    const app = createOriginApp({ ...deps, publicUrl: publicUrl ?? url });
+    return (request, cutOff) => app.fetch(request, { cutOff });
+  };
+  await serveHttp({ host, port, clock, handlerAt }, signal, (url) => {
+    log.info("origin_listening", { url: url.href });
+    onListening(baseOf(url));
+  });
+  log.info("origin_stopped");
 }
 
-async function listen(
-  { host = "127.0.0.1", port, publicUrl }: OriginOptions,
-  deps: Omit<OriginDeps, "publicUrl">,
-  signal: AbortSignal,
-  onListening: (url: string) => void,
-): Promise<void> {
-  const hardStop = new AbortController();
-  const server = Deno.serve(
-    { hostname: host, port, signal: hardStop.signal, onListen: () => {} },
-    (request) => app.fetch(request),
-  );
-  const url = urlOf(server.addr);
-  const app = createOriginApp({ ...deps, publicUrl: publicUrl ?? url });
-  deps.log.info("origin_listening", { url: url.href });
-  onListening(baseOf(url));
-  await aborted(signal);
-  deps.log.info("origin_stopping");
-  await stopServer(server, hardStop, deps.clock);
-}
-
-async function stopServer(server: Deno.HttpServer, hardStop: AbortController, clock: Clock): Promise<void> {
-  const stopped = new AbortController();
-  const limit = clock.sleep(STOP_LIMIT_MS, stopped.signal).then(() => hardStop.abort(), () => {});
-  await server.shutdown();
-  stopped.abort();
-  await limit;
-  await server.finished;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}
-
-function urlOf({ hostname, port }: Deno.NetAddr): URL {
-  return new URL(`http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`);
-}
-
-function checkAddress({ host = "127.0.0.1", publicUrl }: OriginOptions): void {
+function checkAddress({ host = DEFAULT_HOST, publicUrl }: OriginOptions): void {
   if (publicUrl === undefined && !isLoopback(host)) {
     throw new ConfigurationError([`${host} can be reached from other machines: give the public https URL as well`]);
   }

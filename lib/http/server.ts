@@ -1,0 +1,66 @@
+import type { Clock } from "../system/clock.ts";
+
+/** Answers one request. `cutOff` is aborted when the server has waited long enough at its end: give up then. */
+export type Handler = (request: Request, cutOff: AbortSignal) => Response | Promise<Response>;
+
+/** How a server is run. */
+export interface ServerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Makes the handler, once the address that the server listens on is known. */
+  readonly handlerAt: (url: URL) => Handler;
+  readonly clock: Clock;
+}
+
+const STOP_LIMIT_MS = 10_000;
+const CLOSE_LIMIT_MS = 1_000;
+
+/**
+ * Serves HTTP until `signal` is aborted. Then new requests get 503, and those that run have ten seconds to finish before
+ * they are cut off. (`Deno.HttpServer.shutdown` alone would not do: once it has been called, nothing can be cut off.)
+ * @param onListening called once, with the address it listens on
+ * @throws {Deno.errors.AddrInUse} and whatever else keeps the port from being opened
+ */
+export async function serveHttp(
+  { host, port, handlerAt, clock }: ServerOptions,
+  signal: AbortSignal,
+  onListening: (url: URL) => void,
+): Promise<void> {
+  const cutOff = new AbortController();
+  const running = new Set<Promise<void>>();
+  const server = Deno.serve({ hostname: host, port, signal: cutOff.signal, onListen: () => {} }, (request, info) => {
+    if (signal.aborted) return new Response(null, { status: 503, headers: { connection: "close" } });
+    const completed = info.completed.catch(() => undefined).finally(() => running.delete(completed)); // a client that leaves
+    running.add(completed);
+    return handle(request, cutOff.signal);
+  });
+  const url = urlOf(server.addr);
+  const handle = handlerAt(url);
+  onListening(url);
+  await aborted(signal);
+  if (await within(STOP_LIMIT_MS, Promise.all(running), clock)) {
+    await within(CLOSE_LIMIT_MS, server.shutdown(), clock); // lets the last bytes of the answers out
+  } else {
+    cutOff.abort();
+    await within(CLOSE_LIMIT_MS, Promise.all([server.finished, ...running]), clock);
+  }
+}
+
+function urlOf({ hostname, port }: Deno.NetAddr): URL {
+  return new URL(`http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+/** Whether the work has ended within the limit. */
+async function within(limitMs: number, work: Promise<unknown>, clock: Clock): Promise<boolean> {
+  const done = new AbortController();
+  const expired = clock.sleep(limitMs, done.signal).then(() => false, () => true); // rejected by our own abort only
+  const inTime = await Promise.race([work.then(() => true), expired]);
+  done.abort();
+  return inTime;
+}
