@@ -5,9 +5,10 @@ const SYSTEM_FOLDERS = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin
 
 const EXECUTABLE_BITS = 0o111;
 
-/** Absolute path of the first program of this name on PATH or in the system folders. */
-export function findProgram(name: string): string | undefined {
-  const folders = [...(Deno.env.get("PATH") ?? "").split(":"), ...SYSTEM_FOLDERS].filter((folder) => folder !== "");
+/** Absolute path of the first program of this name on PATH, in the system folders or in `further` ones. */
+export function findProgram(name: string, ...further: readonly string[]): string | undefined {
+  const onPath = (Deno.env.get("PATH") ?? "").split(":");
+  const folders = [...onPath, ...SYSTEM_FOLDERS, ...further].filter((folder) => folder !== "");
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 
