@@ -1,6 +1,5 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { HTTPException } from "hono/http-exception";
 import { type ErrorCode, RateLimitedError, TallyError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import { BusinessError } from "./business_error.ts";
@@ -46,7 +45,6 @@ export function answerError(error: unknown, c: Context<OriginEnv>, log: Logger):
   if (error instanceof BusinessError) {
     return c.json({ ErrorCode: error.errorCode, Message: error.message }, 409);
   }
-  if (error instanceof HTTPException) return error.getResponse();
   const code = error instanceof TallyError ? error.code : "internal";
   const { status, title, shown } = ANSWERS[code];
   if (status >= 500) {

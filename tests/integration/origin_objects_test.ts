@@ -180,6 +180,24 @@ Deno.test("origin objects: who reads an object that is replaced gets the old one
   assert.equal((await site.call("GET", OBJECT, { token: reader })).text, "new");
 });
 
+Deno.test("origin objects: a reader that leaves early holds nothing open", async () => {
+  await using site = await OriginSite.start();
+  const { reader, writer } = await tokens(site);
+  await site.call("PUT", OBJECT, { token: writer, body: keystream("left", 20_000_000) });
+  for (let count = 0; count < 20; count++) {
+    const response = await fetch(site.url + OBJECT, { headers: { authorization: `Bearer ${reader}` } });
+    await response.body?.cancel();
+  }
+  const open = async () => {
+    const targets = await Array.fromAsync(
+      Deno.readDir("/proc/self/fd"),
+      ({ name }) => linkTarget(`/proc/self/fd/${name}`),
+    );
+    return targets.filter((target) => target.includes(join(site.dataDir, "objects")));
+  };
+  if (Deno.build.os === "linux") await eventually("no object is open", async () => (await open()).length === 0);
+});
+
 Deno.test("origin objects: readers and writers at once see whole objects only", async () => {
   await using site = await OriginSite.start();
   const { reader, writer } = await tokens(site);
@@ -333,4 +351,13 @@ async function fetchSigned(
 ): Promise<{ status: number; text: string }> {
   const response = await fetch(url, { method, body: body ?? null });
   return { status: response.status, text: await response.text() };
+}
+
+function linkTarget(path: string): string {
+  try {
+    return Deno.readLinkSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return ""; // closed since it was listed
+    throw error;
+  }
 }
