@@ -5,7 +5,6 @@ import { utf8 } from "../lib/bytes.ts";
 import { encryptCbc, encryptedSize } from "../lib/crypto/cbc_v1.ts";
 import { aesKey, apiKeyString } from "../lib/crypto/keys.ts";
 import { NotFoundError } from "../lib/errors.ts";
-import { readForm } from "../lib/http/multipart.ts";
 import { type ByteStream, streamOf } from "../lib/streams.ts";
 import type { AtomicFile } from "../lib/system/files.ts";
 import { hashOf } from "./account_routes.ts";
@@ -18,6 +17,7 @@ import { parseFolder, parsePartName } from "./resource_names.ts";
 import type { ResourceStore } from "./resource_store.ts";
 import type { State } from "./state.ts";
 import type { Tokens } from "./tokens.ts";
+import { readForm } from "./upload_form.ts";
 
 /** What the routes of resources need. */
 export interface ResourceRoutesDeps {
