@@ -100,9 +100,10 @@ function manifestEntry({ reference, configPath, layerPath }: ScratchImage) {
 }
 
 function* file(name: string, content: Bytes): Generator<Bytes> {
+  const padding = tarPadding(content.byteLength); // a reader may take the content's buffer for good
   yield tarHeader(name, content.byteLength);
   yield content;
-  yield tarPadding(content.byteLength);
+  yield padding;
 }
 
 function sha256Hex(bytes: Bytes): string {

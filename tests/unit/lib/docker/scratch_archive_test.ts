@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { scratchArchive } from "../../../../lib/docker/scratch_archive.ts";
-import { collect } from "../../../../lib/streams.ts";
+import { collect, watched } from "../../../../lib/streams.ts";
 import { TarWalk } from "../../../../lib/unlock/tar_walk.ts";
 
 const OPTIONS = { references: ["azaion/a:1", "azaion/b:1"], architecture: "arm64" } as const;
@@ -13,6 +13,12 @@ Deno.test("scratchArchive() gives the same tar archive each time, with a manifes
   walk.take(archive);
   const manifest = JSON.parse(new TextDecoder().decode(walk.found));
   assert.deepEqual(manifest.flatMap(({ RepoTags }: { RepoTags: string[] }) => RepoTags), OPTIONS.references);
+});
+
+Deno.test("scratchArchive() stays whole when its reader takes the buffers for good", async () => {
+  const archive = await collect(scratchArchive(OPTIONS), 100_000);
+  const passed = await collect(watched(scratchArchive(OPTIONS), { look: () => {} }), 100_000);
+  assert.deepEqual(passed, archive);
 });
 
 Deno.test("scratchArchive() carries payload of any size", async () => {
