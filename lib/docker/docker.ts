@@ -25,7 +25,8 @@ export interface ImageEngine {
   version(signal?: AbortSignal): Promise<string>;
   /**
    * Feeds a `docker save` archive to the engine and resolves when the engine has said that all of it is loaded. When the
-   * stream fails, the engine is cut off and never sees an orderly end, so that it tags nothing.
+   * stream fails, the engine is cut off and never sees an orderly end, so that it tags nothing. The buffers of the
+   * chunks are taken over, and their memory is given back as soon as the engine has them.
    */
   load(archive: ByteStream, options?: LoadOptions): Promise<void>;
   /** Facts of one image by `name:tag` or id; `undefined` when the engine has none. */

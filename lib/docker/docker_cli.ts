@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type Bytes, release } from "../bytes.ts";
 import { DockerError, InterruptedError, messageOf } from "../errors.ts";
 import type { ByteStream } from "../streams.ts";
 import { type ChildResult, type FedChild, feedChild, runChild } from "../system/process.ts";
@@ -130,8 +131,16 @@ async function feed(child: FedChild, archive: ByteStream, signal: AbortSignal | 
   const interrupt = () => stop.abort(signal?.reason);
   signal?.addEventListener("abort", interrupt, { once: true });
   child.ended.then(() => stop.abort());
+  const writer = child.stdin.getWriter();
+  const sink = new WritableStream<Bytes>({
+    async write(chunk) {
+      await writer.write(chunk);
+      release(chunk);
+    },
+    close: () => writer.close(),
+  });
   try {
-    await archive.pipeTo(child.stdin, { preventAbort: true, signal: stop.signal });
+    await archive.pipeTo(sink, { preventAbort: true, signal: stop.signal });
     return true;
   } catch (error) {
     if (stop.signal.aborted || error instanceof Deno.errors.BrokenPipe) return false;
@@ -139,6 +148,7 @@ async function feed(child: FedChild, archive: ByteStream, signal: AbortSignal | 
     await child.ended;
     throw error;
   } finally {
+    writer.releaseLock();
     signal?.removeEventListener("abort", interrupt);
   }
 }
