@@ -20,6 +20,17 @@ export async function ensureFolder(path: string, mode: number = PRIVATE_FOLDER_M
   await Deno.mkdir(path, { recursive: true, mode });
 }
 
+/** A folder for the time of one action; disposing it removes it with everything in it. */
+export interface TemporaryFolder extends AsyncDisposable {
+  readonly path: string;
+}
+
+/** Makes a folder below the system's folder for temporary files; readable by the owner only. */
+export async function temporaryFolder(prefix: string): Promise<TemporaryFolder> {
+  const path = await Deno.makeTempDir({ prefix });
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
 /** What is known of a regular file, or `undefined` when there is none. A symbolic link is not followed and counts as none. */
 export async function fileFacts(path: string): Promise<FileFacts | undefined> {
   try {

@@ -1,5 +1,5 @@
 import type { Bytes } from "../bytes.ts";
-import { collect } from "../streams.ts";
+import { type ByteStream, byteStream, collect } from "../streams.ts";
 
 /** How a child program is started: an absolute path or a name on PATH, an argument list, and only the variables given. */
 export interface ChildOptions {
@@ -31,6 +31,7 @@ export interface FedChild extends AsyncDisposable {
 
 const STDOUT_LIMIT_BYTES = 4 * 1024 * 1024;
 const STDERR_LIMIT_BYTES = 16 * 1024;
+const ORPHAN_GRACE_MS = 500;
 
 /**
  * Runs a program to its end.
@@ -40,11 +41,11 @@ const STDERR_LIMIT_BYTES = 16 * 1024;
 export async function runChild(program: string, options: ChildOptions): Promise<ChildResult> {
   const child = spawn(program, "null", options);
   const [stdout, stderr, status] = await Promise.all([
-    collect(child.stdout, STDOUT_LIMIT_BYTES, `The output of "${program}"`).catch((error) => {
+    collect(untilOrphaned(child, child.stdout), STDOUT_LIMIT_BYTES, `The output of "${program}"`).catch((error) => {
       killQuietly(child);
       throw error;
     }),
-    lastText(child.stderr),
+    lastText(untilOrphaned(child, child.stderr)),
     child.status,
   ]);
   options.signal?.throwIfAborted();
@@ -57,7 +58,7 @@ export async function runChild(program: string, options: ChildOptions): Promise<
  */
 export function feedChild(program: string, options: ChildOptions): FedChild {
   const child = spawn(program, "piped", options);
-  const ended = Promise.all([child.status, lastText(child.stderr)])
+  const ended = Promise.all([child.status, lastText(untilOrphaned(child, child.stderr))])
     .then(([status, stderr]) => ({ exitCode: status.code, stderr }));
   return {
     stdin: child.stdin,
@@ -66,9 +67,10 @@ export function feedChild(program: string, options: ChildOptions): FedChild {
     kill: () => killQuietly(child),
     async [Symbol.asyncDispose]() {
       killQuietly(child);
-      await ended; // first: an end of its input is something that it must not live to see
+      await child.status; // first: an end of its input is something that it must not live to see
       await child.stdin.abort().catch(() => undefined); // closed already, or locked by a pipe that has ended
       await child.stdout.cancel().catch(() => undefined); // read by somebody else
+      await ended; // last: what it started may hold its standard error until its input ends
     },
   };
 }
@@ -87,7 +89,7 @@ export interface ServingChild extends AsyncDisposable {
  */
 export function serveChild(program: string, options: ChildOptions & { readonly graceMs: number }): ServingChild {
   const child = spawn(program, "null", options);
-  const ended = Promise.all([child.status, lastText(child.stderr)])
+  const ended = Promise.all([child.status, lastText(untilOrphaned(child, child.stderr))])
     .then(([status, stderr]) => ({ exitCode: status.code, stderr }));
   return {
     stdout: child.stdout,
@@ -126,6 +128,29 @@ function killQuietly(child: Deno.ChildProcess, signal: Deno.Signal = "SIGKILL"):
     const gone = error instanceof TypeError || error instanceof Deno.errors.NotFound;
     if (!gone) throw error;
   }
+}
+
+/**
+ * The output of a child up to its end, or shortly after the child's own: a program that it has left behind may hold the
+ * pipe open for ever.
+ */
+function untilOrphaned(child: Deno.ChildProcess, stream: ByteStream): ByteStream {
+  const reader = stream.getReader();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+    clearTimeout(timer);
+  };
+  child.status.then(() => isOver || (timer = setTimeout(() => reader.cancel(), ORPHAN_GRACE_MS)));
+  return byteStream(async () => {
+    const { value } = await reader.read();
+    if (value === undefined) end();
+    return value;
+  }, (reason) => {
+    end();
+    return reader.cancel(reason);
+  });
 }
 
 async function lastText(stream: ReadableStream<Bytes>): Promise<string> {

@@ -16,6 +16,7 @@ import {
   readSmallFile,
   removeFile,
   sweepPartialFiles,
+  temporaryFolder,
   writeSmallFile,
   writeStream,
 } from "../../../../lib/system/files.ts";
@@ -269,4 +270,12 @@ Deno.test("lockFile() is held by one process at a time and given back when that 
   assert.equal(await answer(), "mine");
   using again = await lockFile(path);
   assert.ok(again !== undefined, "a killed process must not hold it");
+});
+
+Deno.test("temporaryFolder() is the owner's alone and is gone with all that was in it", async () => {
+  const folder = await temporaryFolder("tally-files-test-");
+  assert.equal(((await Deno.stat(folder.path)).mode ?? 0) & 0o777, 0o700);
+  await writeSmallFile(`${folder.path}/below/file`, new Uint8Array(3));
+  await folder[Symbol.asyncDispose]();
+  await assert.rejects(Deno.stat(folder.path), Deno.errors.NotFound);
 });

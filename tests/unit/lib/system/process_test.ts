@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { type Bytes, utf8 } from "../../../../lib/bytes.ts";
 import { TooLargeError } from "../../../../lib/errors.ts";
 import { collect } from "../../../../lib/streams.ts";
-import { feedChild, runChild } from "../../../../lib/system/process.ts";
+import { feedChild, runChild, serveChild } from "../../../../lib/system/process.ts";
 import { peerPath } from "../../../support/peers.ts";
+import { tempFolder } from "../../../support/temp_folder.ts";
 
 const bash = peerPath("bash") ?? "/bin/bash";
 const PATH = "/usr/bin:/bin";
@@ -73,6 +74,23 @@ Deno.test("runChild() kills a program that will not listen when the signal is ab
   await assert.rejects(runChild(bash, shell("true", { PATH }, AbortSignal.abort(reason))), reason);
 });
 
+Deno.test("runChild() does not wait for what a program leaves behind", async () => {
+  const startMs = performance.now();
+  const { exitCode, stdout, stderr } = await runChild(bash, shell("sleep 20 & echo $!; echo err >&2; exit 4"));
+  Deno.kill(Number(text(stdout)), "SIGKILL");
+  assert.deepEqual([exitCode, stderr], [4, "err"]);
+  assert.ok(performance.now() - startMs < 10_000);
+});
+
+Deno.test("runChild() does not wait for what a killed program leaves behind", async () => {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(new Error("stopped")), 100);
+  const startMs = performance.now();
+  await assert.rejects(runChild(bash, shell("sleep 20; true", { PATH }, stop.signal)), /stopped/);
+  clearTimeout(timer);
+  assert.ok(performance.now() - startMs < 10_000);
+});
+
 Deno.test("feedChild() feeds a program and gives what it says", async () => {
   await using child = feedChild(bash, shell("wc -c; echo done >&2"));
   const writer = child.stdin.getWriter();
@@ -109,3 +127,27 @@ Deno.test("feedChild(): a disposed program is dead, and never sees an orderly en
   assert.ok(!isRunning(pid));
   assert.deepEqual(await ended, { exitCode: 128 + 9, stderr: "" });
 });
+
+Deno.test("serveChild() asks a program to stop, and lets it tidy up", async () => {
+  await using folder = await tempFolder();
+  const script = `trap 'echo tidy > "$0/left"; exit 0' TERM; echo ready; while :; do sleep 0.05; done`;
+  {
+    await using child = serveChild(bash, { args: ["-c", script, folder.path], env: { PATH }, graceMs: 10_000 });
+    await firstChunk(child.stdout);
+  }
+  assert.equal(await Deno.readTextFile(`${folder.path}/left`), "tidy\n");
+});
+
+Deno.test("serveChild() kills a program that will not stop", async () => {
+  const script = `trap '' TERM; echo ready; while :; do sleep 0.05; done`;
+  const child = serveChild(bash, { ...shell(script), graceMs: 100 });
+  await firstChunk(child.stdout);
+  await child[Symbol.asyncDispose]();
+  assert.equal((await child.ended).exitCode, 128 + 9);
+});
+
+async function firstChunk(stream: ReadableStream<Uint8Array>): Promise<void> {
+  const reader = stream.getReader();
+  await reader.read();
+  reader.releaseLock();
+}
