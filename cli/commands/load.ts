@@ -1,0 +1,129 @@
+import { createHash } from "node:crypto";
+import type { Command } from "commander";
+import { READER_ROLES } from "../../lib/auth/roles.ts";
+import { IntegrityError, UsageError } from "../../lib/errors.ts";
+import { parseName } from "../../lib/split/names.ts";
+import { watched } from "../../lib/streams.ts";
+import { writeStream } from "../../lib/system/files.ts";
+import { connectDevice } from "../device.ts";
+import type { LoadAnswer } from "../device_client.ts";
+import { type AccountFlags, asAccount } from "../direct.ts";
+import { formatTransfer } from "../progress.ts";
+import { DIRECT_SETTINGS, withSettings } from "../settings.ts";
+import type { Shell } from "../shell.ts";
+import { verb, withAccount } from "../verb.ts";
+
+interface LoadFlags extends AccountFlags {
+  readonly folder: string;
+  readonly output?: string;
+  readonly force?: boolean;
+  readonly sha256?: boolean;
+}
+
+interface Wanted {
+  readonly folder: string;
+  readonly name: string;
+  readonly file: string;
+}
+
+interface Received {
+  readonly sizeBytes: number;
+  readonly elapsedMs: number;
+  readonly sha256: string;
+}
+
+const STDOUT = "-";
+
+/** `tally load`: loads a resource into a file or to standard output. */
+export function loadCommand(shell: Shell): Command {
+  const command = verb("load", "Load a resource, decrypted, into a file or to standard output", [
+    ["tally load yolo.onnx --folder models", "by the device service, into ./yolo.onnx"],
+    ["tally load yolo.onnx --folder models -o /srv/yolo.onnx --force --sha256", "over an older file, with its digest"],
+    ["tally load yolo.onnx --folder models -o - | sha256sum", "to standard output"],
+    ["tally load yolo.onnx --folder models --email ada@example.com", "without a device service"],
+  ]);
+  command.argument("<name>", "name of the resource")
+    .option("--folder <folder>", "folder of the resource", "models")
+    .option("-o, --output <file>", 'where to; "-" is standard output (default: ./NAME)')
+    .option("--force", "replace the file if there is one")
+    .option("--sha256", "show the SHA-256 of what was loaded");
+  withAccount(command, "load without a device service, signed in as this account for this one call");
+  withSettings(command, ["deviceUrl"]);
+  return withSettings(command, DIRECT_SETTINGS, "Settings with --email:")
+    .action(async (name: string, flags: LoadFlags) => await load(shell, command, name, flags));
+}
+
+async function load(shell: Shell, command: Command, givenName: string, flags: LoadFlags): Promise<void> {
+  const folder = parseName("folder", flags.folder);
+  const name = parseName("name", givenName);
+  const file = flags.output ?? name;
+  await checkTarget(shell, file, flags);
+  const wanted = { folder, name, file };
+  const { sizeBytes, elapsedMs, sha256 } = flags.email === undefined
+    ? await byDevice(shell, command, wanted)
+    : await bySelf(shell, command, wanted, flags, flags.email);
+  const lines = [
+    `Loaded ${folder}/${name} into ${file}: ${formatTransfer(sizeBytes, elapsedMs)}`,
+    ...(flags.sha256 ? [`SHA-256 ${sha256}`] : []),
+  ];
+  if (file === STDOUT) return lines.forEach((line) => shell.output.note(line));
+  shell.output.result({ ...wanted, sizeBytes, elapsedMs, ...(flags.sha256 ? { sha256 } : {}) }, ...lines);
+}
+
+async function checkTarget({ output }: Shell, target: string, { force }: LoadFlags): Promise<void> {
+  if (target === STDOUT) {
+    if (output.json) throw new UsageError("Cannot write both the resource and JSON to standard output: give -o FILE");
+    return;
+  }
+  const info = await Deno.lstat(target).catch(() => undefined);
+  if (info?.isDirectory) throw new UsageError(`Cannot write "${target}": it is a folder`);
+  if (info !== undefined && !force) {
+    throw new UsageError(`Cannot write "${target}": it exists, and --force is not given`);
+  }
+}
+
+async function byDevice(shell: Shell, command: Command, wanted: Wanted): Promise<Received> {
+  const device = await connectDevice(shell, command);
+  return await receive(shell, wanted, () => device.load(wanted.folder, wanted.name));
+}
+
+async function bySelf(
+  shell: Shell,
+  command: Command,
+  wanted: Wanted,
+  flags: AccountFlags,
+  email: string,
+): Promise<Received> {
+  return await asAccount(
+    shell,
+    command,
+    { flags, email, roles: READER_ROLES },
+    (services) => receive(shell, wanted, () => services.load({ ...wanted, signal: shell.signal })),
+  );
+}
+
+async function receive(
+  { io, output }: Shell,
+  { name, file }: Wanted,
+  open: () => Promise<LoadAnswer>,
+): Promise<Received> {
+  using progress = output.progress(`Loading ${name}`);
+  const startMs = io.clock.now();
+  const digest = createHash("sha256");
+  const { body, sizeBytes: announcedBytes } = await open();
+  let sizeBytes = 0;
+  const counted = watched(body, {
+    look(chunk) {
+      digest.update(chunk);
+      progress.update(sizeBytes += chunk.byteLength, announcedBytes);
+    },
+    end: () => checkSize(name, sizeBytes, announcedBytes),
+  });
+  await (file === STDOUT ? output.send(counted) : writeStream(file, counted));
+  return { sizeBytes, elapsedMs: io.clock.now() - startMs, sha256: digest.digest("hex") };
+}
+
+function checkSize(name: string, sizeBytes: number, announcedBytes: number | undefined): void {
+  if (announcedBytes === undefined || sizeBytes === announcedBytes) return;
+  throw new IntegrityError(`Cannot load "${name}": ${sizeBytes} of ${announcedBytes} bytes came`);
+}

@@ -1,0 +1,134 @@
+import type { Command } from "commander";
+import { OPTIONS } from "../../lib/config/options.ts";
+import { ConfigurationError, messageOf, NotFoundError } from "../../lib/errors.ts";
+import { readSmallFile } from "../../lib/system/files.ts";
+import { stderrLog } from "../log.ts";
+import type { OriginServeOptions, Shell } from "../shell.ts";
+import { adopt, type Example, verb } from "../verb.ts";
+
+interface FolderFlags {
+  readonly dataDir: string;
+}
+
+interface ServeFlags extends FolderFlags {
+  readonly host: string;
+  readonly port: string;
+  readonly publicUrl?: string;
+  readonly logLevel: string;
+}
+
+const DEFAULT_EMAIL = "admin@example.com";
+const DEFAULT_PORT = "8090";
+const FRAGMENT_LIMIT_BYTES = 64 * 1024;
+
+/** `tally origin`: makes and runs an origin. */
+export function originCommand(shell: Shell): Command {
+  const command = verb("origin", "Make and run an origin: Resource API, keys and object store", [
+    ["tally origin init --data-dir /srv/origin", "makes it, and shows the administrator's password once"],
+    ["tally origin serve --data-dir /srv/origin", "runs it on http://127.0.0.1:8090"],
+  ]);
+  for (const make of [initCommand, serveCommand, rotateKeysCommand, rotateTokensCommand, setFragmentCommand]) {
+    adopt(command, make(shell));
+  }
+  return command;
+}
+
+function folderVerb(name: string, description: string, examples: readonly Example[]): Command {
+  return verb(name, description, examples)
+    .requiredOption("--data-dir <folder>", "folder with all that the origin keeps");
+}
+
+function initCommand({ output, programs }: Shell): Command {
+  return folderVerb("init", "Make a new origin and its first administrator", [
+    ["tally origin init --data-dir /srv/origin --email root@example.com", "the password is shown once and never again"],
+    ["tally origin init --data-dir /srv/origin --json", 'for a script: {"email":…,"password":…}'],
+  ])
+    .option("--email <email>", "address of the administrator", DEFAULT_EMAIL)
+    .action(async ({ dataDir, email }: FolderFlags & { email: string }) => {
+      const { ORIGIN_COMMANDS } = await programs.origin();
+      const administrator = await ORIGIN_COMMANDS.init({ dataDir, email });
+      output.result(
+        administrator,
+        `Administrator: ${administrator.email}`,
+        `Password:      ${administrator.password}`,
+        "Keep it: it is stored nowhere and not shown again.",
+      );
+    });
+}
+
+function serveCommand(shell: Shell): Command {
+  const { output, programs, signal } = shell;
+  return folderVerb("serve", "Run an origin until it is told to stop", [
+    ["tally origin serve --data-dir /srv/origin", "on http://127.0.0.1:8090"],
+    [
+      "tally origin serve --data-dir /srv/origin --host 0.0.0.0 --public-url https://origin.example.com",
+      "behind a proxy that does TLS",
+    ],
+    [
+      "tally origin serve --data-dir /srv/origin --port 0 --json",
+      'takes a free port and prints {"event":"listening","url":…}',
+    ],
+  ])
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--port <number>", "port to listen on; 0 takes a free one", DEFAULT_PORT)
+    .option("--public-url <url>", "where clients reach it, when that is another address")
+    .option("--log-level <level>", OPTIONS.logLevel.doc, "info")
+    .action(async (flags: ServeFlags) => {
+      const options = serveOptions(shell, flags);
+      const { ORIGIN_COMMANDS } = await programs.origin();
+      await ORIGIN_COMMANDS.serve(
+        options,
+        signal,
+        (url) => output.event({ event: "listening", url }, `The origin listens on ${url}`),
+      );
+    });
+}
+
+function serveOptions(shell: Shell, { dataDir, host, port, publicUrl, logLevel }: ServeFlags): OriginServeOptions {
+  return {
+    dataDir,
+    host,
+    port: parsed("port", OPTIONS.port.parse, port),
+    ...(publicUrl === undefined ? {} : { publicUrl: parsed("public-url", OPTIONS.resourceApiUrl.parse, publicUrl) }),
+    log: stderrLog(shell.io, parsed("log-level", OPTIONS.logLevel.parse, logLevel)),
+  };
+}
+
+function parsed<T>(flag: string, parse: (text: string) => T, text: string): T {
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new ConfigurationError([`--${flag} ${messageOf(error)}`], { cause: error });
+  }
+}
+
+function rotateKeysCommand({ output, programs }: Shell): Command {
+  return folderVerb("rotate-keys", "Sign new tokens with a new key; those signed before stay good until they expire", [
+    ["tally origin rotate-keys --data-dir /srv/origin", "also while the origin serves"],
+  ]).action(async ({ dataDir }: FolderFlags) => {
+    const { kid } = await (await programs.origin()).ORIGIN_COMMANDS["rotate-keys"]({ dataDir });
+    output.result({ kid }, `New tokens are signed with the key ${kid}`);
+  });
+}
+
+function rotateTokensCommand({ output, programs }: Shell): Command {
+  return folderVerb("rotate-object-tokens", "Make the tokens and signed URLs of the object store void, and new ones", [
+    ["tally origin rotate-object-tokens --data-dir /srv/origin", "devices get the new ones with their next cdn.yaml"],
+  ]).action(async ({ dataDir }: FolderFlags) => {
+    await (await programs.origin()).ORIGIN_COMMANDS["rotate-object-tokens"]({ dataDir });
+    output.result({ status: "ok" }, "The object store has new tokens");
+  });
+}
+
+function setFragmentCommand({ output, programs }: Shell): Command {
+  return folderVerb("set-key-fragment", "Take over the key fragment of a fleet that exists", [
+    ["tally origin set-key-fragment --data-dir /srv/origin --file fragment.bin", "from a file of raw bytes"],
+  ])
+    .requiredOption("--file <file>", "file with the fragment's bytes")
+    .action(async ({ dataDir, file }: FolderFlags & { file: string }) => {
+      const fragment = await readSmallFile(file, FRAGMENT_LIMIT_BYTES);
+      if (fragment === undefined) throw new NotFoundError(`Cannot read "${file}": there is no such file`);
+      await (await programs.origin()).ORIGIN_COMMANDS["set-key-fragment"]({ dataDir, fragment });
+      output.result({ status: "ok" }, "The key fragment is replaced");
+    });
+}

@@ -1,0 +1,53 @@
+import { Command } from "commander";
+import { completionsCommand } from "./commands/completions.ts";
+import { configCommand } from "./commands/config.ts";
+import { demoCommand } from "./commands/demo.ts";
+import { deviceCommand } from "./commands/device.ts";
+import { hardwareCommand } from "./commands/hardware.ts";
+import { loadCommand } from "./commands/load.ts";
+import { loginCommand } from "./commands/login.ts";
+import { logoutCommand } from "./commands/logout.ts";
+import { originCommand } from "./commands/origin.ts";
+import { statusCommand } from "./commands/status.ts";
+import { unlockCommand } from "./commands/unlock.ts";
+import { uploadCommand } from "./commands/upload.ts";
+import { versionCommand } from "./commands/version.ts";
+import { whoamiCommand } from "./commands/whoami.ts";
+import type { Shell } from "./shell.ts";
+import { adopt, withExamples } from "./verb.ts";
+
+const DESCRIPTION = "Delivers AI models and container images to devices that nobody can guard.\n" +
+  "Each resource is encrypted and split: neither half alone is of any use.";
+
+const GROUPS: readonly [heading: string, verbs: readonly ((shell: Shell) => Command)[]][] = [
+  ["Services:", [deviceCommand, originCommand]],
+  ["Resources:", [loadCommand, uploadCommand, unlockCommand]],
+  ["Session:", [loginCommand, logoutCommand, whoamiCommand]],
+  ["This machine:", [statusCommand, hardwareCommand, configCommand]],
+  ["More:", [demoCommand, versionCommand, completionsCommand]],
+];
+
+/** The whole tree of verbs. Parsing throws instead of ending the process. */
+export function createProgram(shell: Shell): Command {
+  const program = withExamples(new Command("tally"), [
+    ["tally demo", "see all of it on this machine, on real input"],
+    ["tally login --email ada@example.com", "sign in on the device service"],
+    ["tally load yolo.onnx --folder models", "load a resource"],
+  ])
+    .description(DESCRIPTION)
+    .option("--json", "print JSON: one document, or one line per event for long work")
+    .option("--config <file>", "settings file with NAME: value lines")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => shell.output.raw(text),
+      writeErr: (text) => shell.output.rawNote(text),
+      outputError: () => {}, // told by run(), with its code and hint
+      getOutHelpWidth: () => shell.io.stdout.columns(),
+      getOutHasColors: () => false,
+    })
+    .exitOverride();
+  for (const [heading, verbs] of GROUPS) {
+    for (const make of verbs) adopt(program, make(shell).helpGroup(heading));
+  }
+  return program;
+}

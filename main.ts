@@ -1,0 +1,20 @@
+import { processIo } from "./cli/io.ts";
+import { run } from "./cli/run.ts";
+import type { Programs } from "./cli/shell.ts";
+
+const INTERRUPTED = 130;
+
+const programs: Programs = {
+  device: () => import("./routes/serve.ts"),
+  origin: () => import("./origin/commands.ts"),
+};
+
+async function main(): Promise<never> {
+  const stop = new AbortController();
+  const onSignal = () => stop.signal.aborted ? Deno.exit(INTERRUPTED) : stop.abort();
+  Deno.addSignalListener("SIGINT", onSignal);
+  Deno.addSignalListener("SIGTERM", onSignal);
+  Deno.exit(await run(Deno.args, processIo(), programs, stop.signal));
+}
+
+if (import.meta.main) await main();
