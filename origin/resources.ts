@@ -5,6 +5,7 @@ import { utf8 } from "../lib/bytes.ts";
 import { encryptCbc, encryptedSize } from "../lib/crypto/cbc_v1.ts";
 import { aesKey, apiKeyString } from "../lib/crypto/keys.ts";
 import { NotFoundError } from "../lib/errors.ts";
+import { readForm } from "../lib/http/form.ts";
 import { type ByteStream, streamOf } from "../lib/streams.ts";
 import type { AtomicFile } from "../lib/system/files.ts";
 import { hashOf } from "./account_routes.ts";
@@ -17,7 +18,6 @@ import { parseFolder, parsePartName } from "./resource_names.ts";
 import type { ResourceStore } from "./resource_store.ts";
 import type { State } from "./state.ts";
 import type { Tokens } from "./tokens.ts";
-import { readForm } from "./upload_form.ts";
 
 /** What the routes of resources need. */
 export interface ResourceRoutesDeps {
@@ -111,12 +111,12 @@ async function receiveResource(c: Context<OriginEnv>, resources: ResourceStore):
   let staged: AtomicFile | undefined;
   try {
     const body = requestBody(c.req.raw, RESOURCE_LIMIT_BYTES + FORM_OVERHEAD_BYTES, c.env.cutOff);
-    await readForm(body, c.req.header("content-type"), {
+    await readForm(body, c.req.header("content-type") ?? "", {
       fileField: "data",
       fileLimitBytes: RESOURCE_LIMIT_BYTES,
-      onFile: async ({ fileName, body }) => {
-        staged = await resources.stage(folder, parsePartName("filename", fileName ?? ""));
-        for await (const chunk of body) staged.write(chunk);
+      receive: async (file, filename) => {
+        staged = await resources.stage(folder, parsePartName("filename", filename));
+        for await (const chunk of file) staged.write(chunk);
       },
     });
     if (staged === undefined) throw new BusinessError("NoFileProvided", 'The form has no file in the field "data"');

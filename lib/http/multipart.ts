@@ -1,151 +1,166 @@
-import { Buffer } from "node:buffer";
-import type { Readable } from "node:stream";
-import { Busboy, type BusboyInstance } from "@fastify/busboy";
-import { MalformedError, TooLargeError, UnsupportedMediaTypeError } from "../errors.ts";
-import { type ByteStream, byteStream } from "../streams.ts";
+import { type Bytes, concat, release, utf8 } from "../bytes.ts";
+import { MalformedError, TooLargeError } from "../errors.ts";
+import { type ByteReader, byteReader, type ByteStream, byteStream } from "../streams.ts";
 
-/** A file of a form, while it comes in. */
-export interface FormFile {
-  /** As the sender wrote it: not to be trusted. `undefined` when it gave none. */
-  readonly fileName: string | undefined;
-  /** Fails when the form turns out to be cut off or too large. */
+const PIECE_BYTES = 128 * 1024;
+const HEAD_LIMIT_BYTES = 8 * 1024;
+const CARRIAGE_RETURN = 0x0d;
+const HYPHEN = 0x2d;
+const CRLF = utf8("\r\n");
+const HEAD_END = utf8("\r\n\r\n");
+
+/** One field or file of a form. */
+export interface Part {
+  readonly name: string;
+  /** Present for a file. */
+  readonly filename: string | undefined;
+  /** What lies in it. It must be read to its end or cancelled before the next part is asked for. */
   readonly body: ByteStream;
 }
 
-/** How a form is read. */
-export interface FormOptions {
-  /** Name of the field with the file. Other files are passed over. */
-  readonly fileField: string;
-  readonly fileLimitBytes: number;
-  /**
-   * Called at most once, when the file begins; reads its body to the end. What it keeps is not final before
-   * {@link readForm} has resolved: the form may still turn out to be cut off behind the file.
-   */
-  readonly onFile: (file: FormFile) => Promise<void>;
+/** The boundary of a `multipart/form-data` content type; `undefined` for another type, or when there is none. */
+export function multipartBoundary(contentType: string): string | undefined {
+  const match = /^multipart\/form-data\s*;(?:.*;)?\s*boundary=(?:"([^"\r\n]{1,70})"|([^\s;"]{1,70}))\s*(?:;|$)/i.exec(
+    contentType,
+  );
+  return match?.[1] ?? match?.[2];
 }
-
-const FIELD_LIMIT_BYTES = 64 * 1024;
-const PART_LIMIT = 16;
-const HEADER_LIMIT_BYTES = 16 * 1024;
 
 /**
- * Reads a `multipart/form-data` body (RFC 7578) as it comes, and resolves with its text fields when all of it has come
- * well. On an error the source is cancelled and `onFile` has ended.
- * @throws {UnsupportedMediaTypeError} another content type; {MalformedError} not a whole form, or the file twice;
- * {TooLargeError} a field over 64 KiB or the file over its limit; and the errors of `onFile`
+ * Reads the parts of a `multipart/form-data` body one after the other, in memory that does not grow with them.
+ * @throws {MalformedError} from the iterator and from part bodies: the body is cut off or no form; {TooLargeError}: the
+ * head of a part, or what stands before the first, is over 8 KiB
+ * @see RFC 7578, RFC 2046 section 5.1.1
  */
-export async function readForm(
-  source: ByteStream,
-  contentType: string | undefined,
-  options: FormOptions,
-): Promise<ReadonlyMap<string, string>> {
-  const form = new FormReading(contentType, options);
-  const reader = source.getReader();
+export async function* multipartParts(body: ByteStream, boundary: string): AsyncGenerator<Part, void, void> {
+  const input = new DelimitedReader(byteReader(body), utf8(`\r\n--${boundary}`));
   try {
-    return await form.read(reader);
-  } catch (error) {
-    await form.giveUp(error);
-    await reader.cancel(error).catch(() => undefined); // the source may be the one that failed
-    throw error;
-  }
-}
-
-/** One pass of the parser over one form. */
-class FormReading {
-  readonly #parser: BusboyInstance;
-  readonly #options: FormOptions;
-  readonly #fields = new Map<string, string>();
-  readonly #failed = Promise.withResolvers<never>();
-  readonly #finished = Promise.withResolvers<void>();
-  #file: Readable | undefined;
-  #receiving: Promise<void> | undefined;
-
-  constructor(contentType: string | undefined, options: FormOptions) {
-    this.#options = options;
-    this.#parser = formParser(contentType);
-    this.#failed.promise.catch(() => undefined); // reported by whoever waits for it; until then it must not count as unhandled
-    const fail = this.#failed.reject;
-    this.#parser
-      .on("file", (field, stream, fileName) => this.#takeFile(field, stream, fileName))
-      .on("field", (name, value, _nameCut, cut) => this.#takeField(name, value, cut))
-      .on("partsLimit", () => fail(new TooLargeError(`The form has more than ${PART_LIMIT} parts`, PART_LIMIT)))
-      .on("error", (cause) => fail(cutOff(cause)))
-      .on("finish", () => this.#finished.resolve());
-  }
-
-  async read(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<ReadonlyMap<string, string>> {
-    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
-      await this.#unlessFailed(this.#write(chunk.value));
+    await input.skipTo(HEAD_LIMIT_BYTES);
+    while (await input.hasPart()) {
+      const head = parseHead(await input.readHead());
+      const partBody = byteStream(() => input.nextPiece());
+      yield { ...head, body: partBody };
+      await input.skipTo(Infinity);
     }
-    this.#parser.end();
-    await this.#unlessFailed(this.#finished.promise);
-    await this.#receiving;
-    return this.#fields;
+    await input.finish();
+  } finally {
+    await input.cancel();
+  }
+}
+
+/** A window on the body that knows where the next delimiter is. */
+class DelimitedReader {
+  readonly #source: ByteReader;
+  readonly #delimiter: Bytes;
+  /** What has been read and not yet been taken. Begins with the line break that the first delimiter lacks. */
+  #window: Bytes = CRLF;
+  #atDelimiter = false;
+  #ended = false;
+
+  constructor(source: ByteReader, delimiter: Bytes) {
+    this.#source = source;
+    this.#delimiter = delimiter;
   }
 
-  async giveUp(reason: unknown): Promise<void> {
-    this.#file?.destroy(reason instanceof Error ? reason : undefined);
-    await Promise.allSettled([this.#receiving]);
+  /** The next bytes of the present part; `undefined` when its delimiter is reached and passed. */
+  async nextPiece(): Promise<Bytes | undefined> {
+    if (this.#atDelimiter) return undefined;
+    while (this.#window.byteLength < this.#delimiter.byteLength) await this.#readMore();
+    const at = indexOf(this.#window, this.#delimiter);
+    if (at >= 0) this.#atDelimiter = true;
+    const size = at >= 0 ? at : this.#window.byteLength - this.#delimiter.byteLength + 1;
+    const piece = this.#window.slice(0, size);
+    this.#window = this.#window.subarray(at >= 0 ? at + this.#delimiter.byteLength : size);
+    return piece.byteLength > 0 || this.#atDelimiter ? emptyAsEnd(piece) : await this.nextPiece();
   }
 
-  #write(chunk: Uint8Array): Promise<void> {
-    return new Promise((resolve) => void this.#parser.write(Buffer.from(chunk), () => resolve()));
-  }
-
-  #unlessFailed(work: Promise<void>): Promise<void> {
-    return Promise.race([work, this.#failed.promise]);
-  }
-
-  #takeField(name: string, value: string, cut: boolean): void {
-    if (cut) {
-      this.#failed.reject(
-        new TooLargeError(`The field "${name}" is larger than ${FIELD_LIMIT_BYTES} bytes`, FIELD_LIMIT_BYTES),
-      );
+  /** Gives the rest of the present part up. @throws {TooLargeError} past `limitBytes` */
+  async skipTo(limitBytes: number): Promise<void> {
+    let skipped = 0;
+    for (let piece = await this.nextPiece(); piece !== undefined; piece = await this.nextPiece()) {
+      skipped += piece.byteLength;
+      if (skipped > limitBytes) throw new TooLargeError("The form has too much before its first part", limitBytes);
     }
-    this.#fields.set(name, value);
   }
 
-  #takeFile(field: string, stream: Readable, fileName: string | undefined): void {
-    stream.on("error", (cause) => this.#failed.reject(cutOff(cause)));
-    if (field !== this.#options.fileField) return void stream.resume();
-    if (this.#receiving !== undefined) {
-      return this.#failed.reject(new MalformedError(`The form has more than one file in the field "${field}"`));
+  /** Whether a part follows the delimiter, or the end of the form. */
+  async hasPart(): Promise<boolean> {
+    while (this.#window.byteLength < 2) await this.#readMore();
+    return this.#window[0] !== HYPHEN || this.#window[1] !== HYPHEN;
+  }
+
+  /** The lines between a delimiter and the empty line. */
+  async readHead(): Promise<string> {
+    for (;;) {
+      const at = indexOf(this.#window, HEAD_END);
+      if (at > HEAD_LIMIT_BYTES || at < 0 && this.#window.byteLength > HEAD_LIMIT_BYTES + PIECE_BYTES) {
+        throw new TooLargeError("A part of the form has too large a head", HEAD_LIMIT_BYTES);
+      }
+      if (at < 0) {
+        await this.#readMore();
+        continue;
+      }
+      const head = new TextDecoder().decode(this.#window.subarray(0, at));
+      this.#window = this.#window.subarray(at + HEAD_END.byteLength);
+      this.#atDelimiter = false;
+      return head;
     }
-    this.#file = stream;
-    this.#receiving = this.#options.onFile({ fileName, body: fileBody(stream, this.#options.fileLimitBytes) });
-    this.#receiving.catch(this.#failed.reject);
+  }
+
+  /** Reads what stands after the last delimiter, so that the connection can be used again. */
+  async finish(): Promise<void> {
+    const piece = await this.#read(HEAD_LIMIT_BYTES);
+    this.#ended = piece.byteLength < HEAD_LIMIT_BYTES;
+  }
+
+  async cancel(): Promise<void> {
+    if (!this.#ended) await this.#source.cancel().catch(() => undefined); // the source may be what failed
+  }
+
+  async #readMore(): Promise<void> {
+    const piece = await this.#read(PIECE_BYTES);
+    if (piece.byteLength === 0) {
+      this.#ended = true;
+      throw new MalformedError("The form is cut off");
+    }
+    this.#window = concat(this.#window, piece);
+    release(piece);
+  }
+
+  async #read(sizeBytes: number): Promise<Bytes> {
+    try {
+      return await this.#source.read(sizeBytes);
+    } catch (error) {
+      throw new MalformedError("The form is cut off", { cause: error });
+    }
   }
 }
 
-function formParser(contentType: string | undefined): BusboyInstance {
-  if (contentType === undefined || !/^multipart\/form-data\s*(;|$)/i.test(contentType)) {
-    throw new UnsupportedMediaTypeError("The body must be multipart/form-data");
-  }
-  try {
-    return new Busboy({
-      headers: { "content-type": contentType },
-      preservePath: true, // a hostile name must be seen whole to be refused
-      limits: { fieldSize: FIELD_LIMIT_BYTES, parts: PART_LIMIT, headerSize: HEADER_LIMIT_BYTES, headerPairs: 32 },
-    });
-  } catch (cause) {
-    throw new MalformedError("The content type of the form has no boundary", { cause });
-  }
+/** A delimiter right at the beginning leaves no bytes, and a stream's end is told by none. */
+function emptyAsEnd(piece: Bytes): Bytes | undefined {
+  return piece.byteLength > 0 ? piece : undefined;
 }
 
-function cutOff(cause: unknown): MalformedError {
-  return new MalformedError("The form cannot be read: it is cut off or has another form than multipart/form-data", {
-    cause,
-  });
+/** Where `needle`, which begins with a carriage return, begins in `bytes`; -1 when it does not. */
+function indexOf(bytes: Bytes, needle: Bytes): number {
+  const last = bytes.byteLength - needle.byteLength;
+  for (let at = bytes.indexOf(CARRIAGE_RETURN); at >= 0 && at <= last; at = bytes.indexOf(CARRIAGE_RETURN, at + 1)) {
+    if (needle.every((byte, index) => bytes[at + index] === byte)) return at;
+  }
+  return -1;
 }
 
-function fileBody(stream: Readable, limitBytes: number): ByteStream {
-  const chunks = stream[Symbol.asyncIterator]();
-  let sizeBytes = 0;
-  return byteStream(async () => {
-    const { value, done } = await chunks.next();
-    if (done) return undefined;
-    sizeBytes += value.byteLength;
-    if (sizeBytes > limitBytes) throw new TooLargeError(`The file is larger than ${limitBytes} bytes`, limitBytes);
-    return new Uint8Array(value); // the parser's chunks are views of its own buffers
-  }, (reason) => void stream.destroy(reason instanceof Error ? reason : undefined));
+function parseHead(head: string): { name: string; filename: string | undefined } {
+  const disposition = /^content-disposition:\s*form-data\s*;(.*)$/im.exec(head)?.[1];
+  const name = disposition && parameter(disposition, "name");
+  if (name === undefined || name === "" || disposition === undefined) {
+    throw new MalformedError("A part of the form has no name");
+  }
+  return { name, filename: parameter(disposition, "filename") };
+}
+
+/** The value of a parameter, with the escapes that browsers and curl use for `"` and line breaks. */
+function parameter(disposition: string, name: string): string | undefined {
+  const match = new RegExp(`(?:^|[;\\s])${name}=(?:"((?:[^"\\\\]|\\\\.)*)"|([^\\s;"]+))`, "i").exec(disposition);
+  return match?.[2] ?? match?.[1]?.replace(/%22/g, '"').replace(/\\(["\\])/g, "$1");
 }

@@ -167,7 +167,7 @@ Deno.test("origin: uploads that are no whole form leave the old resource as it w
     [400, "multipart/form-data; boundary=b", `${part}\r\n--b`],
     [400, "multipart/form-data; boundary=other", `${part}\r\n--b--\r\n`],
     [400, "multipart/form-data", `${part}\r\n--b--\r\n`],
-    [400, "multipart/form-data; boundary=b", `${part}\r\n${part}\r\n--b--\r\n`],
+    [422, "multipart/form-data; boundary=b", `${part}\r\n${part}\r\n--b--\r\n`],
     [415, "application/json", "{}"],
     [415, "application/octet-stream", "new"],
     [415, "multipart/mixed; boundary=b", `${part}\r\n--b--\r\n`],
@@ -176,7 +176,7 @@ Deno.test("origin: uploads that are no whole form leave the old resource as it w
       "multipart/form-data; boundary=b",
       '--b\r\nContent-Disposition: form-data; name="data"\r\n\r\nnew\r\n--b--\r\n',
     ],
-    [409, "multipart/form-data; boundary=b", `${part.replace('"data"', '"file"')}\r\n--b--\r\n`],
+    [422, "multipart/form-data; boundary=b", `${part.replace('"data"', '"file"')}\r\n--b--\r\n`],
   ];
   for (const [status, contentType, body] of cases) {
     const headers: Record<string, string> = contentType === undefined ? {} : { "content-type": contentType };

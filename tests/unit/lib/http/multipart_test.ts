@@ -1,126 +1,139 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { type Bytes, concat, utf8 } from "../../../../lib/bytes.ts";
-import { InvalidInputError, MalformedError, TooLargeError, UnsupportedMediaTypeError } from "../../../../lib/errors.ts";
-import { type FormFile, readForm } from "../../../../lib/http/multipart.ts";
-import { collect, streamOf } from "../../../../lib/streams.ts";
+import { MalformedError, TooLargeError } from "../../../../lib/errors.ts";
+import { multipartBoundary, multipartParts } from "../../../../lib/http/multipart.ts";
+import { type ByteStream, byteStream, collect } from "../../../../lib/streams.ts";
 
-interface ReadFile {
-  readonly fileName: string | undefined;
-  readonly bytes: Bytes;
+const LIMIT = 10 * 1024 * 1024;
+
+function inChunks(bytes: Bytes, sizes: readonly number[]): ByteStream {
+  let offset = 0;
+  let turn = 0;
+  return byteStream(() => {
+    const chunk = bytes.slice(offset, offset + (sizes[turn++ % sizes.length] ?? 1));
+    offset += chunk.byteLength;
+    return Promise.resolve(chunk.byteLength > 0 ? chunk : undefined);
+  });
 }
 
-const FILE_LIMIT_BYTES = 1024 * 1024;
-
-async function encoded(form: FormData): Promise<{ bytes: Bytes; contentType: string }> {
-  const request = new Request("http://localhost/", { method: "POST", body: form });
-  return {
-    bytes: new Uint8Array(await request.arrayBuffer()),
-    contentType: request.headers.get("content-type") ?? "",
-  };
+async function readAll(
+  stream: ByteStream,
+  boundary = "XX",
+): Promise<{ name: string; filename: string | undefined; body: Bytes }[]> {
+  const parts = [];
+  for await (const { name, filename, body } of multipartParts(stream, boundary)) {
+    parts.push({ name, filename, body: await collect(body, LIMIT) });
+  }
+  return parts;
 }
 
-function formWith(file: Bytes, fileName = "model.onnx", field = "data"): FormData {
+/** What another implementation makes of the fields. */
+async function encoded(fields: readonly { name: string; filename?: string; body: Bytes }[]): Promise<[Bytes, string]> {
   const form = new FormData();
-  form.set("folder", "models");
-  form.set(field, new File([file], fileName));
-  return form;
+  for (const { name, filename, body } of fields) {
+    if (filename === undefined) form.append(name, new TextDecoder().decode(body));
+    else form.append(name, new File([body], filename));
+  }
+  const response = new Response(form);
+  return [await response.bytes(), multipartBoundary(response.headers.get("content-type") ?? "") ?? ""];
 }
 
-async function read(parts: readonly Bytes[], contentType: string) {
-  const files: ReadFile[] = [];
-  const fields = await readForm(streamOf(...parts), contentType, {
-    fileField: "data",
-    fileLimitBytes: FILE_LIMIT_BYTES,
-    onFile: async ({ fileName, body }: FormFile) => {
-      files.push({ fileName, bytes: await collect(body, 2 * FILE_LIMIT_BYTES) });
-    },
-  });
-  return { fields: Object.fromEntries(fields), files };
-}
-
-function slices(bytes: Bytes, sizeBytes: number): Bytes[] {
-  return Array.from(
-    { length: Math.ceil(bytes.byteLength / sizeBytes) },
-    (_, index) => bytes.slice(index * sizeBytes, (index + 1) * sizeBytes),
+Deno.test("multipartParts() reads what FormData wrote, in chunks of any size", async () => {
+  const file = fc.uint8Array({ maxLength: 400 }).map((bytes) => new Uint8Array(bytes));
+  const nearDelimiter = fc.array(fc.constantFrom("\r\n", "--", "\r", "\n", "-", "XX", "\r\n--"), { maxLength: 30 }).map(
+    (s) => utf8(s.join("")),
   );
-}
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.record({
+          name: fc.constantFrom("data", "folder", "a b"),
+          filename: fc.constantFrom("f", "x.bin"),
+          body: fc.oneof(file, nearDelimiter),
+        }, { noNullPrototype: true }),
+        { minLength: 1, maxLength: 4 },
+      ),
+      fc.array(fc.integer({ min: 1, max: 97 }), { minLength: 1, maxLength: 5 }),
+      async (fields, sizes) => {
+        const [bytes, boundary] = await encoded(fields);
+        assert.deepEqual(await readAll(inChunks(bytes, sizes), boundary), fields);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
 
-Deno.test("readForm gives the file and the fields, whatever pieces the body comes in", async () => {
-  const file = crypto.getRandomValues(new Uint8Array(10_000));
-  const { bytes, contentType } = await encoded(formWith(file));
-  for (const pieceBytes of [1, 7, 4096, bytes.byteLength]) {
-    const { fields, files } = await read(slices(bytes, pieceBytes), contentType);
-    assert.deepEqual(fields, { folder: "models" }, `pieces of ${pieceBytes}`);
-    assert.deepEqual(files, [{ fileName: "model.onnx", bytes: file }], `pieces of ${pieceBytes}`);
+Deno.test("multipartParts() keeps a body that looks like its delimiter", async () => {
+  const near = "\r\n--X\r\n--XY\r\n-\r\r\n--";
+  const form = `--XX\r\nContent-Disposition: form-data; name="data"; filename="f"\r\n\r\n${near}\r\n--XX--\r\n`;
+  for (let size = 1; size < form.length; size++) {
+    assert.deepEqual(
+      await readAll(inChunks(utf8(form), [size])),
+      [{ name: "data", filename: "f", body: utf8(near) }],
+      `chunks of ${size}`,
+    );
   }
 });
 
-Deno.test("readForm takes an empty file and passes over files of other fields", async () => {
-  const form = formWith(new Uint8Array(0));
-  form.set("other", new File([utf8("x".repeat(100_000))], "x"));
-  const { bytes, contentType } = await encoded(form);
-  const { files } = await read([bytes], contentType);
-  assert.deepEqual(files, [{ fileName: "model.onnx", bytes: new Uint8Array(0) }]);
+Deno.test("multipartParts() reads large bodies whose size is no multiple of anything", async () => {
+  const body = new Uint8Array(1_000_003).map((_, index) => index * 31 % 251);
+  const [bytes, boundary] = await encoded([{ name: "data", filename: "f", body }, {
+    name: "folder",
+    body: utf8("models"),
+  }]);
+  const parts = await readAll(inChunks(bytes, [65_536, 1, 4_099]), boundary);
+  assert.deepEqual(parts.map((part) => [part.name, part.filename, part.body.byteLength]), [["data", "f", 1_000_003], [
+    "folder",
+    undefined,
+    6,
+  ]]);
+  assert.deepEqual(parts[0]?.body, body);
 });
 
-Deno.test("readForm shows a hostile file name whole", async () => {
-  const { bytes, contentType } = await encoded(formWith(utf8("x"), "../../etc/passwd"));
-  const { files } = await read([bytes], contentType);
-  assert.equal(files[0]?.fileName, "../../etc/passwd");
-});
-
-Deno.test("readForm refuses a body that is cut off anywhere", async () => {
-  const { bytes, contentType } = await encoded(formWith(utf8("file content")));
-  const end = bytes.byteLength - 4; // "--\r\n" may be missing without loss
-  for (let sizeBytes = 0; sizeBytes < end; sizeBytes += 1) {
-    await assert.rejects(read([bytes.slice(0, sizeBytes)], contentType), MalformedError, `${sizeBytes} bytes`);
+Deno.test("multipartParts() refuses every cut before the closing delimiter", async () => {
+  const [bytes, boundary] = await encoded([{ name: "data", filename: "f", body: utf8("some bytes") }]);
+  const closing = bytes.byteLength - 4; // of the last "--\r\n" two bytes close the form
+  for (let size = 0; size < closing + 2; size++) {
+    await assert.rejects(readAll(inChunks(bytes.slice(0, size), [7]), boundary), MalformedError, `cut to ${size}`);
   }
 });
 
-Deno.test("readForm refuses other content types, a missing boundary and the file twice", async () => {
-  const form = formWith(utf8("x"));
-  form.append("data", new File(["y"], "y"));
-  const { bytes, contentType } = await encoded(form);
-  for (const other of ["application/json", "multipart/mixed; boundary=x", ""]) {
-    await assert.rejects(read([bytes], other), UnsupportedMediaTypeError, other);
+Deno.test("multipartParts() refuses what is no form, or is made to fill memory", async () => {
+  const part = (head: string) => utf8(`--XX\r\n${head}\r\n\r\nx\r\n--XX--\r\n`);
+  const cases: [string, Bytes, typeof MalformedError | typeof TooLargeError][] = [
+    ["no delimiter", utf8("hello"), MalformedError],
+    ["no name", part("Content-Type: text/plain"), MalformedError],
+    ["empty name", part('Content-Disposition: form-data; name=""'), MalformedError],
+    ["not form-data", part('Content-Disposition: attachment; name="data"'), MalformedError],
+    ["endless head", concat(utf8("--XX\r\n"), new Uint8Array(400_000).fill(0x61)), TooLargeError],
+    ["endless preamble", new Uint8Array(400_000).fill(0x61), TooLargeError],
+  ];
+  for (const [what, bytes, error] of cases) await assert.rejects(readAll(inChunks(bytes, [10_000])), error, what);
+});
+
+Deno.test("multipartParts() gives its source back when its reader stops early", async () => {
+  let cancelled = false;
+  const [bytes, boundary] = await encoded([{ name: "data", filename: "f", body: new Uint8Array(500_000) }]);
+  const reader = inChunks(bytes, [1_000]).getReader();
+  const source = byteStream(async () => (await reader.read()).value, () => void (cancelled = true));
+  for await (const { body } of multipartParts(source, boundary)) {
+    await body.cancel();
+    break;
   }
-  await assert.rejects(read([bytes], "multipart/form-data"), MalformedError);
-  await assert.rejects(read([bytes], contentType), MalformedError);
+  assert.equal(cancelled, true);
 });
 
-Deno.test("readForm refuses a file, a field or a number of parts over the limit", async () => {
-  const large = await encoded(formWith(new Uint8Array(FILE_LIMIT_BYTES + 1)));
-  await assert.rejects(read(slices(large.bytes, 65536), large.contentType), TooLargeError);
-
-  const longField = formWith(utf8("x"));
-  longField.set("folder", "x".repeat(65 * 1024));
-  const { bytes, contentType } = await encoded(longField);
-  await assert.rejects(read([bytes], contentType), TooLargeError);
-
-  const manyParts = formWith(utf8("x"));
-  for (let index = 0; index < 20; index++) manyParts.set(`field${index}`, "x");
-  const many = await encoded(manyParts);
-  await assert.rejects(read([many.bytes], many.contentType), TooLargeError);
-});
-
-Deno.test("readForm passes the error of onFile on and cancels the source", async () => {
-  const { bytes, contentType } = await encoded(formWith(concat(new Uint8Array(FILE_LIMIT_BYTES))));
-  let cancelled: unknown;
-  const pieces = slices(bytes, 65536);
-  const source = new ReadableStream<Bytes>({
-    pull(controller) {
-      const piece = pieces.shift();
-      if (piece === undefined) controller.close();
-      else controller.enqueue(piece);
-    },
-    cancel: (reason) => void (cancelled = reason),
-  });
-  const refusal = new InvalidInputError("filename", "no");
-  const reading = readForm(source, contentType, {
-    fileField: "data",
-    fileLimitBytes: FILE_LIMIT_BYTES,
-    onFile: () => Promise.reject(refusal),
-  });
-  await assert.rejects(reading, refusal);
-  assert.equal(cancelled, refusal);
+Deno.test("multipartBoundary() reads the content types that clients send", () => {
+  const cases: [string, string | undefined][] = [
+    ["multipart/form-data; boundary=abc", "abc"],
+    ['Multipart/Form-Data; charset=utf-8; boundary="a b;c"', "a b;c"],
+    ["multipart/form-data;boundary=----WebKitFormBoundary7MA4YWxk", "----WebKitFormBoundary7MA4YWxk"],
+    ["multipart/form-data", undefined],
+    ["multipart/form-data; boundary=", undefined],
+    [`multipart/form-data; boundary=${"x".repeat(71)}`, undefined],
+    ["multipart/mixed; boundary=abc", undefined],
+    ["application/json", undefined],
+  ];
+  for (const [contentType, boundary] of cases) assert.equal(multipartBoundary(contentType), boundary, contentType);
 });
