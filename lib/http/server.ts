@@ -10,6 +10,8 @@ export interface ServerOptions {
   readonly port: number;
   /** Makes the handler, once the address that the server listens on is known. */
   readonly handlerAt: (url: URL) => Handler;
+  /** Told why the body of an answer failed after its head was sent; the connection is broken off, so that it never looks whole. */
+  readonly onBrokenOff?: (error: unknown) => void;
   readonly clock: Clock;
 }
 
@@ -23,13 +25,18 @@ const CLOSE_LIMIT_MS = 1_000;
  * @throws {Deno.errors.AddrInUse} and whatever else keeps the port from being opened
  */
 export async function serveHttp(
-  { host, port, handlerAt, clock }: ServerOptions,
+  { host, port, handlerAt, onBrokenOff = () => {}, clock }: ServerOptions,
   signal: AbortSignal,
   onListening: (url: URL) => void,
 ): Promise<void> {
   const cutOff = new AbortController();
   const running = new Set<Promise<void>>();
-  const server = Deno.serve({ hostname: host, port, signal: cutOff.signal, onListen: () => {} }, (request, info) => {
+  const onError = (error: unknown) => {
+    onBrokenOff(error);
+    return new Response(null, { status: 500 });
+  };
+  const options = { hostname: host, port, signal: cutOff.signal, onListen: () => {}, onError };
+  const server = Deno.serve(options, (request, info) => {
     if (signal.aborted) return new Response(null, { status: 503, headers: { connection: "close" } });
     const completed = info.completed.catch(() => undefined).finally(() => running.delete(completed)); // a client that leaves
     running.add(completed);

@@ -22,7 +22,7 @@ export class SmallResourceApi implements AsyncDisposable {
   keyFragment: Bytes = new TextEncoder().encode("fragment of a key");
   hardware: string | undefined;
   /** Answers in place of the API while it returns one. */
-  intercept: (request: Request) => Response | Promise<Response> | undefined = () => undefined;
+  intercept: (request: Request) => Response | undefined | Promise<Response | undefined> = () => undefined;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #keys: CryptoKeyPair;
   readonly #jwk: JWK;

@@ -1,0 +1,76 @@
+import { OpenAPIHono, type z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { except } from "hono/combine";
+import { requestId } from "hono/request-id";
+import { InvalidInputError, messageOf, NotFoundError, TooLargeError } from "../lib/errors.ts";
+import type { Logger } from "../lib/log.ts";
+import type { Services } from "../lib/services.ts";
+import { addDocs } from "./docs.ts";
+import { addHealth } from "./health.ts";
+import { addLoad } from "./load.ts";
+import { ownPagesOnly } from "./own_pages.ts";
+import { expectedError, type Fault, problemAnswer, PROBLEMS } from "./problem.ts";
+import { requestLog } from "./request_log.ts";
+import { securityHeaders } from "./security_headers.ts";
+import { addSession } from "./session.ts";
+import { addUnlock } from "./unlock.ts";
+import { addUpload } from "./upload.ts";
+
+const JSON_BODY_LIMIT_BYTES = 64 * 1024;
+
+/** The device's HTTP API. What stands first here sees a call first. */
+export function createApp(services: Services): OpenAPIHono {
+  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
+
+  app.use(requestId());
+  app.use(requestLog(services));
+  app.use(securityHeaders);
+  if (services.settings.callerAuth === "session") app.use(ownPagesOnly);
+  app.use(except("/upload/*", jsonBodyLimit));
+
+  addHealth(app, services);
+  addSession(app, services);
+  addLoad(app, services);
+  addUpload(app, services);
+  addUnlock(app, services);
+  addDocs(app, services.settings);
+
+  app.notFound((c) => problemAnswer(c, new NotFoundError("There is no such call")));
+  app.onError((error, c) => {
+    logFailure(c, error, services.log);
+    return problemAnswer(c, error);
+  });
+  return app;
+}
+
+const jsonBodyLimit = bodyLimit({
+  maxSize: JSON_BODY_LIMIT_BYTES,
+  onError: () => {
+    throw new TooLargeError(`The body is larger than ${JSON_BODY_LIMIT_BYTES} bytes`, JSON_BODY_LIMIT_BYTES);
+  },
+});
+
+/** All faults of a request at once. Messages of schemas name what is expected, and never repeat what came. */
+function refuseInvalid(result: { success: true } | { success: false; error: z.ZodError }, c: Context) {
+  if (result.success) return;
+  const faults = result.error.issues.map(({ path, message }): Fault => ({ field: path.join("."), detail: message }));
+  const sentence = faults.map(({ field, detail }) => `${field || "body"}: ${detail}`).join("; ");
+  return problemAnswer(c, new InvalidInputError(faults[0]?.field ?? "", sentence), faults);
+}
+
+/** What the caller did wrong is in the request log; here is what we or a server further up did. */
+function logFailure(c: Context, error: unknown, log: Logger): void {
+  const expected = expectedError(error);
+  const requestId = c.get("requestId");
+  if (expected === undefined) {
+    return log.error("request_failed", { requestId, error: messageOf(error), stack: stackOf(error) });
+  }
+  if (PROBLEMS[expected.code].status >= 500) {
+    log.warning("request_failed", { requestId, code: expected.code, error: expected.message });
+  }
+}
+
+function stackOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.stack : undefined;
+}

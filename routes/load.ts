@@ -1,0 +1,72 @@
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { READER_ROLES } from "../lib/auth/roles.ts";
+import { InvalidInputError } from "../lib/errors.ts";
+import type { Services } from "../lib/services.ts";
+import {
+  CALLER_SECURITY,
+  JSON_BODY_CODES,
+  jsonBody,
+  problemAnswers,
+  SIGNED_IN_CODES,
+  UPSTREAM_CODES,
+} from "./answers.ts";
+import { requireRole } from "./guard.ts";
+import { nameSchema } from "./name_schema.ts";
+
+const filenameSchema = nameSchema("filename", "detector.onnx");
+const headersSchema = z.object({
+  "Content-Length": z.int(),
+  ETag: z.string().openapi({ description: "Changes with every published version" }),
+  "X-Tally-Source": z.enum(["cache", "cdn"]).openapi({ description: "Where the big part came from" }),
+});
+
+/**
+ * `POST /load/{filename}`: the resource as it was published, decrypted while it is sent. When it turns out to be damaged on
+ * the way, the connection is broken: the body stays shorter than announced and never looks whole.
+ */
+export function addLoad(app: OpenAPIHono, services: Services): void {
+  const route = createRoute({
+    method: "post",
+    path: "/load/{filename}",
+    summary: "Load a resource",
+    description: "Both names in the body must be valid, and `filename` the one of the path. " +
+      "A body that ends before `Content-Length` is damaged and must be thrown away.",
+    security: CALLER_SECURITY,
+    middleware: requireRole(services, READER_ROLES),
+    request: {
+      params: z.object({ filename: filenameSchema }),
+      body: jsonBody(z.object({ filename: filenameSchema, folder: nameSchema("folder", "models") })),
+    },
+    responses: {
+      200: {
+        description: "The resource",
+        headers: headersSchema,
+        content: { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } },
+      },
+      ...problemAnswers(
+        ...JSON_BODY_CODES,
+        ...SIGNED_IN_CODES,
+        "not_found",
+        "conflict",
+        "integrity",
+        "disk_full",
+        ...UPSTREAM_CODES,
+      ),
+    },
+  });
+
+  app.openapi(route, async (c) => {
+    const { filename: name, folder } = c.req.valid("json");
+    if (c.req.valid("param").filename !== name) {
+      throw new InvalidInputError("filename", "The filename in the body is not the one in the path");
+    }
+    const resource = await services.load({ folder, name, signal: c.req.raw.signal });
+    return c.body(resource.body, 200, {
+      "Content-Type": "application/octet-stream",
+      "Content-Length": String(resource.sizeBytes),
+      "Content-Disposition": `attachment; filename="${name}"`,
+      "ETag": `"${resource.etag}"`,
+      "X-Tally-Source": resource.source,
+    });
+  });
+}

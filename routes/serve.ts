@@ -1,0 +1,60 @@
+import { utf8 } from "../lib/bytes.ts";
+import type { Settings } from "../lib/config/options.ts";
+import { messageOf } from "../lib/errors.ts";
+import { serveHttp } from "../lib/http/server.ts";
+import { createLogger, type Logger } from "../lib/log.ts";
+import { createServices, type Services } from "../lib/services.ts";
+import { systemClock } from "../lib/system/clock.ts";
+import { createApp } from "./app.ts";
+
+/**
+ * Runs the device service until `signal` is aborted; then takes no new calls, lets those under way end for at most 10 s and
+ * forgets who was signed in. Logs JSON lines on standard error.
+ * @param onListening called once with the URL of the service
+ * @throws {ConfigurationError} and whatever keeps the port from being opened
+ */
+export async function runDevice(
+  settings: Settings,
+  signal: AbortSignal,
+  onListening: (url: string) => void,
+): Promise<void> {
+  const clock = systemClock;
+  const log = createLogger({ level: settings.logLevel, write: writeStderr, now: clock.now });
+  const services = await createServices(settings, { log, clock });
+  try {
+    warnOfUnverified(settings, log);
+    await serveDevice(services, signal, onListening);
+  } finally {
+    await services.stop();
+    log.info("stopped");
+  }
+}
+
+function warnOfUnverified({ jwtVerify }: Settings, log: Logger): void {
+  if (jwtVerify !== "off") return;
+  log.warning("unverified", { reason: "JWT_VERIFY is off: whoever answers in place of the API decides who is who" });
+}
+
+/** Serves the HTTP API of a device with these services, in the way of {@link serveHttp}. */
+export async function serveDevice(
+  services: Services,
+  signal: AbortSignal,
+  onListening: (url: string) => void,
+): Promise<void> {
+  const { settings: { host, port, callerAuth }, log, clock } = services;
+  const app = createApp(services);
+  const onBrokenOff = (error: unknown) => log.error("answer_broken_off", { error: messageOf(error) });
+  await serveHttp(
+    { host, port, clock, handlerAt: () => (request) => app.fetch(request), onBrokenOff },
+    signal,
+    (url) => {
+      log.info("listening", { url: url.origin, callerAuth });
+      onListening(url.origin);
+    },
+  );
+}
+
+function writeStderr(line: string): void {
+  const bytes = utf8(line);
+  for (let offset = 0; offset < bytes.byteLength;) offset += Deno.stderr.writeSync(bytes.subarray(offset));
+}

@@ -1,0 +1,64 @@
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Services } from "../lib/services.ts";
+import { JSON_BODY_CODES, jsonAnswer, jsonBody, problemAnswers, UPSTREAM_CODES } from "./answers.ts";
+import { credentialsSchema } from "./credentials_schema.ts";
+
+const stateSchema = z.enum([
+  "idle",
+  "authenticating",
+  "downloading_key",
+  "decrypting",
+  "loading_images",
+  "ready",
+  "error",
+]).openapi("UnlockState", { example: "decrypting" });
+
+const unlockRoute = createRoute({
+  method: "post",
+  path: "/unlock",
+  summary: "Decrypt the image archive into Docker",
+  description: "The account of the body is checked; who is signed in on the device does not matter and stays so. " +
+    "One unlock runs at a time: while it does, and when the images are loaded, the answer is the present state.",
+  request: { body: jsonBody(credentialsSchema) },
+  responses: {
+    200: jsonAnswer("The state after the start", z.object({ state: stateSchema })),
+    ...problemAnswers(
+      ...JSON_BODY_CODES,
+      "not_signed_in",
+      "not_allowed",
+      "not_found",
+      "docker",
+      ...UPSTREAM_CODES,
+    ),
+  },
+});
+
+const statusRoute = createRoute({
+  method: "get",
+  path: "/unlock/status",
+  summary: "How far the unlock is",
+  responses: {
+    200: jsonAnswer(
+      "The present state",
+      z.object({
+        state: stateSchema,
+        error: z.string().nullable().openapi({ description: "What went wrong, in the state `error`", example: null }),
+        code: z.string().optional().openapi({ description: "The condition behind `error`, for programs" }),
+        progress: z.object({ doneBytes: z.int(), totalBytes: z.int() }).nullable()
+          .openapi({ description: "Bytes of the archive that are decrypted and handed to Docker" }),
+      }).openapi("UnlockStatus"),
+    ),
+    ...problemAnswers(),
+  },
+});
+
+/** `POST /unlock` and `GET /unlock/status`. */
+export function addUnlock(app: OpenAPIHono, { unlock }: Services): void {
+  app.openapi(unlockRoute, async (c) => {
+    const { state } = await unlock.start(c.req.valid("json")); // goes on when this caller has gone
+    return c.json({ state }, 200);
+  });
+  app.openapi(statusRoute, (c) => {
+    return c.json(unlock.status(), 200);
+  });
+}

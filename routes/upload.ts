@@ -1,0 +1,79 @@
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import { UPLOADER_ROLES } from "../lib/auth/roles.ts";
+import { InvalidInputError, MalformedError } from "../lib/errors.ts";
+import { type Fields, readForm } from "../lib/http/form.ts";
+import type { Services } from "../lib/services.ts";
+import { parseName } from "../lib/split/names.ts";
+import type { ByteStream } from "../lib/streams.ts";
+import { CALLER_SECURITY, jsonAnswer, problemAnswers, SIGNED_IN_CODES, UPSTREAM_CODES } from "./answers.ts";
+import { requireRole } from "./guard.ts";
+import { nameSchema } from "./name_schema.ts";
+
+const DEFAULT_FOLDER = "models";
+
+/**
+ * `POST /upload/{filename}`: encrypts, splits and publishes the file of a form. The form is read by {@link readForm}, not by
+ * the framework, which would hold all of it in memory; so its OpenAPI entry stands beside it.
+ */
+export function addUpload(app: OpenAPIHono, services: Services): void {
+  app.openAPIRegistry.registerPath({
+    method: "post",
+    path: "/upload/{filename}",
+    summary: "Publish a resource",
+    description:
+      "Streams: the size is not limited. The resource becomes visible when all of it is published, or not at all.",
+    security: CALLER_SECURITY,
+    request: {
+      params: z.object({ filename: nameSchema("filename", "detector.onnx") }),
+      body: {
+        required: true,
+        content: {
+          "multipart/form-data": {
+            schema: z.object({
+              folder: nameSchema("folder", DEFAULT_FOLDER).default(DEFAULT_FOLDER),
+              data: z.string().openapi({ format: "binary", description: "The resource; exactly one file" }),
+            }),
+          },
+        },
+      },
+    },
+    responses: {
+      200: jsonAnswer("Published", z.object({ status: z.literal("ok") })),
+      ...problemAnswers(
+        "malformed",
+        "unsupported_media_type",
+        "too_large",
+        "invalid_input",
+        ...SIGNED_IN_CODES,
+        "conflict",
+        "disk_full",
+        ...UPSTREAM_CODES,
+      ),
+    },
+  });
+
+  app.post("/upload/:filename", requireRole(services, UPLOADER_ROLES), async (c) => {
+    const name = parseName("filename", c.req.param("filename"));
+    const signal = c.req.raw.signal;
+    using stagings = new DisposableStack();
+    const { fields, file: staged } = await readForm(bodyOf(c.req.raw), c.req.header("content-type") ?? "", {
+      fileField: "data",
+      receive: async (data, _filename, fieldsBefore) => {
+        folderOf(fieldsBefore); // a wrong one is refused before the data is read
+        return stagings.use(await services.stage(data, { signal }));
+      },
+    });
+    if (staged === undefined) throw new InvalidInputError("data", 'The form has no file in the field "data"');
+    await staged.publish({ folder: folderOf(fields), name, signal });
+    return c.json({ status: "ok" });
+  });
+}
+
+function bodyOf({ body }: Request): ByteStream {
+  if (body === null) throw new MalformedError("The form is empty");
+  return body;
+}
+
+function folderOf(fields: Fields): string {
+  return parseName("folder", fields.get("folder") ?? DEFAULT_FOLDER);
+}

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { accountOf, PASSWORD, startDevice, type TestDevice } from "../../support/device.ts";
+import { assertProblem } from "../../support/problem.ts";
+
+async function unlock(device: TestDevice, password = PASSWORD): Promise<Response> {
+  return await fetch(`${device.url}/unlock`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ email: accountOf("CompanionPC"), password }),
+  });
+}
+
+async function status(device: TestDevice): Promise<Record<string, unknown>> {
+  return await (await fetch(`${device.url}/unlock/status`)).json();
+}
+
+Deno.test("POST /unlock without an archive is 404 and leaves the state idle", async () => {
+  await using device = await startDevice();
+  await assertProblem(await unlock(device), 404, "not_found");
+  assert.deepEqual(await status(device), { state: "idle", error: null, progress: null });
+});
+
+Deno.test("POST /unlock is ready at once when all images are there, whoever asks", async () => {
+  const ready = { list: () => Promise.resolve(["azaion/flights:latest"]) };
+  await using probe = await startDevice({ flags: { images: "azaion/flights" } });
+  Object.assign(probe.services.engine, ready);
+  assert.deepEqual(await (await unlock(probe, "wrong")).json(), { state: "ready" });
+  assert.deepEqual(await status(probe), { state: "ready", error: null, progress: null });
+});
+
+Deno.test("POST /unlock of an archive that is none starts, and GET /unlock/status tells what went wrong", async () => {
+  const archive = await Deno.makeTempFile();
+  try {
+    await Deno.writeFile(archive, crypto.getRandomValues(new Uint8Array(4096 + 16)));
+    await using device = await startDevice({ flags: { "images-path": archive } });
+    await assertProblem(await unlock(device, "wrong"), 401, "not_signed_in");
+    const { state } = await (await unlock(device)).json();
+    assert.ok(["downloading_key", "decrypting", "loading_images", "error"].includes(state), state);
+    await device.services.unlock.settled();
+    const { state: end, error, code } = await status(device);
+    assert.deepEqual([end, code], ["error", "integrity"]);
+    assert.ok(typeof error === "string" && error.length > 0);
+    assert.equal((await (await fetch(`${device.url}/status`)).json()).unlock, "error");
+  } finally {
+    await Deno.remove(archive);
+  }
+});
