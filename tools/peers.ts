@@ -1,13 +1,14 @@
 import { PEER_NAMES, type PeerName } from "../tests/support/peers.ts";
 import { installPackage } from "./apt.ts";
 import { ensureDocker } from "./peers/docker.ts";
+import { ensureVersitygw } from "./peers/versitygw.ts";
 import { findProgram } from "./program.ts";
 
 /** A peer that can be used, or the reason why not. */
 export type Peer = { readonly path: string } | { readonly missing: string };
 
 const ENSURE: Readonly<Record<PeerName, () => Promise<Peer>>> = {
-  versitygw: () => Promise.resolve({ missing: "not written" }),
+  versitygw: ensureVersitygw,
   dockerd: ensureDocker,
   openssl: () => ensureProgram("openssl", "openssl"),
   curl: () => ensureProgram("curl", "curl"),

@@ -8,6 +8,8 @@ export interface RunOptions {
   readonly onLine?: (line: string) => void;
   /** The program is ended after this time. */
   readonly limitMs: number;
+  /** The program is ended when it prints nothing for this time; counts only together with `onLine`. */
+  readonly stallMs?: number;
 }
 
 /** How a program ended. */
@@ -29,16 +31,19 @@ export async function run(program: string, args: readonly string[], options: Run
     stopped = endTree(child.pid);
   };
   const interrupt = () => stop("interrupted");
-  const timer = setTimeout(() => stop("timed out"), options.limitMs);
+  const expire = () => stop("timed out");
+  const limit = setTimeout(expire, options.limitMs);
+  const stall = new Alarm(expire, options.stallMs ?? options.limitMs);
   Deno.addSignalListener("SIGINT", interrupt);
   Deno.addSignalListener("SIGTERM", interrupt);
   try {
-    if (options.onLine !== undefined) await eachLine(child.stdout, options.onLine);
+    if (options.onLine !== undefined) await eachLine(child.stdout, options.onLine, () => stall.reset());
     const { code } = await child.status;
     await stopped;
     return { exitCode: code, end };
   } finally {
-    clearTimeout(timer);
+    clearTimeout(limit);
+    stall.clear();
     Deno.removeSignalListener("SIGINT", interrupt);
     Deno.removeSignalListener("SIGTERM", interrupt);
   }
@@ -49,9 +54,37 @@ export function runDeno(args: readonly string[], options: RunOptions): Promise<R
   return run(Deno.execPath(), args, options);
 }
 
-async function eachLine(stream: ReadableStream<Uint8Array<ArrayBuffer>>, onLine: (line: string) => void) {
+/** Rings when it was not reset for a while. */
+class Alarm {
+  readonly #ring: () => void;
+  readonly #afterMs: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(ring: () => void, afterMs: number) {
+    this.#ring = ring;
+    this.#afterMs = afterMs;
+    this.reset();
+  }
+
+  reset(): void {
+    this.clear();
+    this.#timer = setTimeout(this.#ring, this.#afterMs);
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/** Calls `onLine` with each line, the last one also when it is cut off, and `onText` with each sign of life. */
+async function eachLine(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  onLine: (line: string) => void,
+  onText: () => void,
+): Promise<void> {
   let rest = "";
   for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    onText();
     const lines = (rest + text).split("\n");
     rest = lines.pop() ?? "";
     lines.forEach(onLine);

@@ -4,9 +4,11 @@ import { type PeerName, peerVariable } from "../tests/support/peers.ts";
 import { ensurePeers, type Peer } from "./peers.ts";
 import { runDeno, type RunResult } from "./run.ts";
 import { say } from "./say.ts";
-import { isMark, judge, parseReport, type TestCase } from "./test_report.ts";
+import { TestOutput } from "./test_output.ts";
+import { judge, parseReport, type TestCase } from "./test_report.ts";
 
 const LIMIT_MS = 20 * 60_000;
+const STALL_MS = 3 * 60_000;
 const SLOWEST_SHOWN = 5;
 const SLOW_SECONDS = 1;
 const USAGE = "usage: deno task test [--filter TEXT] [--coverage FOLDER] [PATH…]";
@@ -20,11 +22,19 @@ interface Options {
   readonly strict: boolean;
 }
 
+interface Outcome {
+  readonly result: RunResult;
+  /** Text of the JUnit report, when one was written. */
+  readonly report: string | undefined;
+  /** The test that did not end. */
+  readonly unfinished: string | undefined;
+}
+
 /** Runs the tests and returns the exit code: 0 only when tests were run and nothing failed. */
 async function main(options: Options): Promise<number> {
   const peers = await ensurePeers();
-  const { result, report } = await runTests(options, peers);
-  const { lines, exitCode } = conclude(options, result, report, missingPeers(peers));
+  const outcome = await runTests(options, peers);
+  const { lines, exitCode } = conclude(options, outcome, missingPeers(peers));
   lines.forEach(say);
   return exitCode;
 }
@@ -47,14 +57,18 @@ function parseOptions(args: readonly string[]): Options {
 async function runTests(
   options: Options,
   peers: ReadonlyMap<PeerName, Peer>,
-): Promise<{ result: RunResult; report: string | undefined }> {
+): Promise<Outcome> {
   const folder = await Deno.makeTempDir({ prefix: "tally-" });
   const reportPath = join(folder, "junit.xml");
   try {
-    const onLine = (line: string) => isMark(line) ? undefined : say(line);
-    const env = { ...peerVariables(peers), TMPDIR: folder, NO_COLOR: "1" };
-    const result = await runDeno(testArguments(options, reportPath), { env, onLine, limitMs: LIMIT_MS });
-    return { result, report: await readReport(reportPath) };
+    const output = new TestOutput(say);
+    const result = await runDeno(testArguments(options, reportPath), {
+      env: { ...peerVariables(peers), TMPDIR: folder, NO_COLOR: "1" },
+      onLine: (line) => output.take(line),
+      limitMs: LIMIT_MS,
+      stallMs: STALL_MS,
+    });
+    return { result, report: await readReport(reportPath), unfinished: output.unfinished };
   } finally {
     await Deno.remove(folder, { recursive: true }).catch((error) => say(`Cannot remove "${folder}": ${error.message}`));
   }
@@ -62,7 +76,7 @@ async function runTests(
 
 function testArguments({ filter, coverage, paths }: Options, reportPath: string): string[] {
   return [
-    ...["test", "--allow-all", "--quiet", "--reporter=dot", `--junit-path=${reportPath}`],
+    ...["test", "--allow-all", "--quiet", `--junit-path=${reportPath}`],
     ...(filter === undefined ? [] : [`--filter=${filter}`]),
     ...(coverage === undefined ? [] : [`--coverage=${coverage}`, "--coverage-raw-data-only"]),
     ...paths,
@@ -89,8 +103,7 @@ async function readReport(path: string): Promise<string | undefined> {
 
 function conclude(
   { strict, filter }: Options,
-  { exitCode, end }: RunResult,
-  report: string | undefined,
+  { result: { exitCode, end }, report, unfinished }: Outcome,
   missing: readonly string[],
 ): { lines: string[]; exitCode: number } {
   const { passed, failed, faults } = judge({ exitCode, report });
@@ -101,7 +114,7 @@ function conclude(
     ...slowest(cases).map(({ name, file, seconds }) => `slow: ${seconds.toFixed(1)} s ${name} (${file})`),
     ...missing,
     ...(skippedByUs > 0 ? [`${skippedByUs} skipped`] : []),
-    ...(end === "exited" ? [] : [`The tests were ${end}`]),
+    ...(end === "exited" ? [] : [`The tests were ${end}, in: ${unfinished ?? "no test"}`]),
     ...faults,
     `${passed} passed, ${failures} failed`,
   ];

@@ -84,7 +84,7 @@ Deno.test("tools/test.ts ends everything that a test has started when it is inte
     runner.kill("SIGTERM");
     const { code, stdout } = await runner.output();
     assert.equal(code, 130);
-    assert.match(new TextDecoder().decode(stdout), /The tests were interrupted\n.*\n0 passed, 1 failed\n$/);
+    assert.match(new TextDecoder().decode(stdout), /The tests were interrupted, in: a\n.*\n0 passed, 1 failed\n$/);
     assert.equal(isRunning(pid), false);
   } finally {
     await Deno.remove(folder, { recursive: true });
