@@ -3,15 +3,16 @@ import type { ErrorCode } from "../lib/errors.ts";
 import { PROBLEMS, problemSchema } from "./problem.ts";
 
 type Answers = RouteConfig["responses"];
+type Json<T> = { content: { "application/json": { schema: T } } };
 
 /** The OpenAPI entry of a JSON answer. */
-export function jsonAnswer<T extends z.ZodType>(description: string, schema: T) {
+export function jsonAnswer<T extends z.ZodType>(description: string, schema: T): { description: string } & Json<T> {
   return { description, content: { "application/json": { schema } } };
 }
 
 /** The OpenAPI entry of a JSON body that must be there. */
-export function jsonBody<T extends z.ZodType>(schema: T) {
-  return { required: true, content: { "application/json": { schema } } } as const;
+export function jsonBody<T extends z.ZodType>(schema: T): { required: true } & Json<T> {
+  return { required: true, content: { "application/json": { schema } } };
 }
 
 /** The OpenAPI entries of the conditions that a call may end with. */

@@ -1,4 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { getPath } from "hono/utils/url";
 import project from "../deno.json" with { type: "json" };
 import type { Services } from "../lib/services.ts";
 import { jsonAnswer, problemAnswers } from "./answers.ts";
@@ -32,7 +33,18 @@ const statusRoute = createRoute({
   },
 });
 
-/** `GET /health` and `GET /status`. */
+const HEALTHY = '{"status":"healthy"}';
+
+/**
+ * The answer to `GET /health`, given before everything else: supervisors ask all the time, and what this call says does not
+ * depend on who asks. `undefined` for every other call.
+ */
+export function healthAnswer(request: Request): Response | undefined {
+  if (request.method !== "GET" || getPath(request) !== "/health") return undefined;
+  return new Response(HEALTHY, { headers: { "Content-Type": "application/json" } });
+}
+
+/** `GET /health`, for the documentation and for `HEAD`, and `GET /status`. */
 export function addHealth(app: OpenAPIHono, { settings, session, unlock }: Services): void {
   app.openapi(healthRoute, (c) => c.json({ status: "healthy" as const }, 200));
   app.openapi(statusRoute, (c) => {

@@ -6,6 +6,7 @@ import { createLogger, type Logger } from "../lib/log.ts";
 import { createServices, type Services } from "../lib/services.ts";
 import { systemClock } from "../lib/system/clock.ts";
 import { createApp } from "./app.ts";
+import { healthAnswer } from "./health.ts";
 
 /**
  * Runs the device service until `signal` is aborted; then takes no new calls, lets those under way end for at most 10 s and
@@ -43,9 +44,10 @@ export async function serveDevice(
 ): Promise<void> {
   const { settings: { host, port, callerAuth }, log, clock } = services;
   const app = createApp(services);
+  const handle = (request: Request) => healthAnswer(request) ?? app.fetch(request);
   const onBrokenOff = (error: unknown) => log.error("answer_broken_off", { error: messageOf(error) });
   await serveHttp(
-    { host, port, clock, handlerAt: () => (request) => app.fetch(request), onBrokenOff },
+    { host, port, clock, handlerAt: () => handle, onBrokenOff },
     signal,
     (url) => {
       log.info("listening", { url: url.origin, callerAuth });

@@ -18,6 +18,8 @@ Deno.test("GET /health answers exactly the same bytes as ever", async () => {
   assert.equal(answer.status, 200);
   assert.equal(answer.headers.get("content-type"), "application/json");
   assert.deepEqual(new Uint8Array(await answer.arrayBuffer()), utf8('{"status":"healthy"}'));
+  const head = await fetch(`${device.url}/health`, { method: "HEAD" });
+  assert.deepEqual([head.status, await head.text()], [200, ""]);
 });
 
 Deno.test("POST /login signs in, GET /status shows it, POST /logout ends it", async () => {
