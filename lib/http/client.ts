@@ -126,11 +126,14 @@ function emptyBody(): ByteStream {
 /** Lets a reader's own memory through to the connection, so that nothing is copied on the way. */
 function guarded(service: Service, url: URL, body: ByteStream, watchdog: Watchdog, stallMs: number): ByteStream {
   const reader = body.getReader({ mode: "byob" });
+  // An aborted fetch keeps its connection until somebody reads on; a cancelled body closes it at once.
+  watchdog.onFire(() => void reader.cancel().catch(() => undefined)); // it may have failed by itself
   const read = async (view: Bytes) => {
     watchdog.restart(stallMs);
     try {
       const { value, done } = await reader.read(view, { min: Math.min(MIN_PIECE_BYTES, view.byteLength) });
       watchdog.pause();
+      if (watchdog.fired) throw new InterruptedError();
       if (done) watchdog.end();
       return { piece: value ?? new Uint8Array(0), done };
     } catch (error) {
@@ -163,24 +166,29 @@ function translate(service: Service, url: URL, error: unknown, watchdog: Watchdo
   if (watchdog.expired) {
     return new UpstreamTimeoutError(service, `The ${service} at ${url.host} does not answer in time`);
   }
-  if (signal?.aborted || watchdog.signal.aborted) return new InterruptedError();
+  if (signal?.aborted || watchdog.fired) return new InterruptedError();
   // The cause is left out on purpose: its text may hold the whole URL with a signature.
   return new UnavailableError(service, `The ${service} at ${url.host} cannot be reached or broke the connection off`);
 }
 
-/** Aborts its signal after a silence, or together with the caller's signal. */
+/** Fires once: after a silence, or when the caller's signal is aborted. First that aborts its own signal. */
 class Watchdog {
   readonly #controller = new AbortController();
   readonly #outer: AbortSignal | undefined;
-  readonly #onOuterAbort: () => void;
+  readonly #fire: () => void;
+  #action = () => this.#controller.abort();
   #timer: ReturnType<typeof setTimeout> | undefined;
   expired = false;
+  fired = false;
 
   constructor(timeoutMs: number, outer: AbortSignal | undefined) {
     this.#outer = outer;
-    this.#onOuterAbort = () => this.#controller.abort(outer?.reason);
-    if (outer?.aborted) this.#onOuterAbort();
-    outer?.addEventListener("abort", this.#onOuterAbort, { once: true });
+    this.#fire = () => {
+      this.fired = true;
+      this.#action();
+    };
+    if (outer?.aborted) this.#fire();
+    outer?.addEventListener("abort", this.#fire, { once: true });
     this.restart(timeoutMs);
   }
 
@@ -188,11 +196,16 @@ class Watchdog {
     return this.#controller.signal;
   }
 
+  /** What happens from now on when it fires. */
+  onFire(action: () => void): void {
+    this.#action = action;
+  }
+
   restart(timeoutMs: number): void {
     this.pause();
     this.#timer = setTimeout(() => {
       this.expired = true;
-      this.#controller.abort();
+      this.#fire();
     }, timeoutMs);
   }
 
@@ -202,6 +215,6 @@ class Watchdog {
 
   end(): void {
     this.pause();
-    this.#outer?.removeEventListener("abort", this.#onOuterAbort);
+    this.#outer?.removeEventListener("abort", this.#fire);
   }
 }

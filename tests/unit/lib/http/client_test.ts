@@ -169,6 +169,21 @@ Deno.test("httpClient(): a body that is given up closes the connection", async (
   await closed;
 });
 
+Deno.test("httpClient(): an aborted signal closes the connection although nobody reads on", async () => {
+  let gone = () => {};
+  const closed = new Promise<void>((resolve) => gone = resolve);
+  await using server = tcpServer(async ({ send, clientGone }) => {
+    await send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nbegin");
+    await clientGone();
+    gone();
+  });
+  const abort = new AbortController();
+  const answer = await http(server.url, { signal: abort.signal });
+  abort.abort();
+  await closed;
+  await assert.rejects(collect(answer.body, 1000), InterruptedError);
+});
+
 Deno.test("httpClient(): when the body that is sent fails, the call fails with the error of that body", async () => {
   await using server = serve(async (request) => new Response(await request.text().catch(() => "cut")));
   let sent = 0;
