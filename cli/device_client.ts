@@ -109,6 +109,7 @@ export class DeviceClient {
       method: "POST",
       headers: { "content-type": form.contentType },
       body: form.body,
+      bodyBytes: form.sizeBytes,
       timeoutMs: UPLOAD_TIMEOUT_MS,
     });
   }

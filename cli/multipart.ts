@@ -16,6 +16,8 @@ export interface FormFile {
 export interface MultipartForm {
   readonly contentType: string;
   readonly body: ByteStream;
+  /** Exact size of `body`. */
+  readonly sizeBytes: number;
 }
 
 /**
@@ -32,9 +34,12 @@ export function multipartForm(
   const texts = Object.entries(fields).map(([name, value]) => `${partHead(boundary, quoted(name))}\r\n${value}\r\n`);
   const fileHead = `${partHead(boundary, `${quoted(file.field)}; filename=${quoted(file.name)}`)}` +
     "Content-Type: application/octet-stream\r\n\r\n";
+  const head = utf8(texts.join("") + fileHead);
+  const tail = utf8(`\r\n--${boundary}--\r\n`);
   return {
     contentType: `multipart/form-data; boundary=${boundary}`,
-    body: formBody(file, utf8(texts.join("") + fileHead), utf8(`\r\n--${boundary}--\r\n`)),
+    body: formBody(file, head, tail),
+    sizeBytes: head.byteLength + file.sizeBytes + tail.byteLength,
   };
 }
 

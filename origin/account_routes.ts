@@ -5,7 +5,7 @@ import { hardwareHash } from "../lib/crypto/keys.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { BusinessError } from "./business_error.ts";
 import { type OriginEnv, requireSignIn } from "./guard.ts";
-import { readJson } from "./request_body.ts";
+import { readJson } from "./json_body.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** What the routes of accounts need. */

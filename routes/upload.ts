@@ -1,10 +1,10 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { UPLOADER_ROLES } from "../lib/auth/roles.ts";
-import { InvalidInputError, MalformedError } from "../lib/errors.ts";
+import { InvalidInputError } from "../lib/errors.ts";
 import { type Fields, readForm } from "../lib/http/form.ts";
+import { requestBody } from "../lib/http/request_body.ts";
 import type { Services } from "../lib/services.ts";
 import { parseName } from "../lib/split/names.ts";
-import type { ByteStream } from "../lib/streams.ts";
 import { CALLER_SECURITY, jsonAnswer, problemAnswers, SIGNED_IN_CODES, UPSTREAM_CODES } from "./answers.ts";
 import { requireRole } from "./guard.ts";
 import { nameSchema } from "./name_schema.ts";
@@ -56,22 +56,21 @@ export function addUpload(app: OpenAPIHono, services: Services): void {
     const name = parseName("filename", c.req.param("filename"));
     const signal = c.req.raw.signal;
     using stagings = new DisposableStack();
-    const { fields, file: staged } = await readForm(bodyOf(c.req.raw), c.req.header("content-type") ?? "", {
-      fileField: "data",
-      receive: async (data, _filename, fieldsBefore) => {
-        folderOf(fieldsBefore); // a wrong one is refused before the data is read
-        return stagings.use(await services.stage(data, { signal }));
+    const { fields, file: staged } = await readForm(
+      requestBody(c.req.raw, Infinity, signal),
+      c.req.header("content-type") ?? "",
+      {
+        fileField: "data",
+        receive: async (data, _filename, fieldsBefore) => {
+          folderOf(fieldsBefore); // a wrong one is refused before the data is read
+          return stagings.use(await services.stage(data, { signal }));
+        },
       },
-    });
+    );
     if (staged === undefined) throw new InvalidInputError("data", 'The form has no file in the field "data"');
     await staged.publish({ folder: folderOf(fields), name, signal });
     return c.json({ status: "ok" });
   });
-}
-
-function bodyOf({ body }: Request): ByteStream {
-  if (body === null) throw new MalformedError("The form is empty");
-  return body;
 }
 
 function folderOf(fields: Fields): string {
