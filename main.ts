@@ -1,6 +1,7 @@
 import { processIo } from "./cli/io.ts";
 import { run } from "./cli/run.ts";
 import type { Programs } from "./cli/shell.ts";
+import { InterruptedError } from "./lib/errors.ts";
 
 const INTERRUPTED = 130;
 
@@ -11,7 +12,7 @@ const programs: Programs = {
 
 async function main(): Promise<never> {
   const stop = new AbortController();
-  const onSignal = () => stop.signal.aborted ? Deno.exit(INTERRUPTED) : stop.abort();
+  const onSignal = () => stop.signal.aborted ? Deno.exit(INTERRUPTED) : stop.abort(new InterruptedError());
   Deno.addSignalListener("SIGINT", onSignal);
   Deno.addSignalListener("SIGTERM", onSignal);
   Deno.exit(await run(Deno.args, processIo(), programs, stop.signal));

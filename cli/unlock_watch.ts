@@ -11,7 +11,7 @@ export interface UnlockReport {
   readonly progress: { readonly doneBytes: number; readonly totalBytes: number } | null;
 }
 
-const POLL_MS = 200;
+const POLL_MS = 100;
 const SENTENCES: Readonly<Record<string, string>> = {
   authenticating: "Signing in",
   downloading_key: "Fetching the key fragment",

@@ -20,11 +20,10 @@ export async function runVerb(
   verb: readonly string[],
   signal: AbortSignal,
 ): Promise<unknown> {
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(START_LIMIT_MS)]);
-  const { exitCode, stdout, stderr } = await runChild(program, {
-    args: [...args, ...verb, "--json"],
-    env,
-    signal: limited,
+  const limit = AbortSignal.timeout(START_LIMIT_MS);
+  const options = { args: [...args, ...verb, "--json"], env, signal: AbortSignal.any([signal, limit]) };
+  const { exitCode, stdout, stderr } = await runChild(program, options).catch((error) => {
+    throw limit.aborted && !signal.aborted ? tooSlow(verb) : error;
   });
   if (exitCode !== 0) throw toldError(verb, stderr);
   return JSON.parse(new TextDecoder().decode(stdout));
@@ -40,7 +39,7 @@ export async function startService(
   const child = started.use(serveChild(program, { args: [...args, ...verb, "--json"], env, graceMs: STOP_GRACE_MS }));
   const waited = new AbortController();
   const limit = clock.sleep(START_LIMIT_MS, AbortSignal.any([signal, waited.signal])).then(() => {
-    throw new UpstreamTimeoutError("device", `"tally ${verb[0]}" does not start in time`);
+    throw tooSlow(verb);
   });
   limit.catch(() => undefined); // only the first of the three is awaited
   try {
@@ -54,6 +53,10 @@ export async function startService(
   } finally {
     waited.abort();
   }
+}
+
+function tooSlow(verb: readonly string[]): UpstreamTimeoutError {
+  return new UpstreamTimeoutError("device", `"tally ${verb[0]}" does not start in time`);
 }
 
 /** Goes on reading after the address came, so that the child never waits for a reader. */
