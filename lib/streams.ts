@@ -89,13 +89,14 @@ export function byteStream(
   next: () => Promise<Bytes | undefined>,
   cancel: (reason?: unknown) => Promise<void> | void = () => {},
 ): ByteStream {
+  let left: Bytes | undefined;
   return new ReadableStream({
     type: "bytes",
     async pull(controller) {
       try {
-        let piece = await next();
+        let piece = left ?? await next();
         while (piece?.byteLength === 0) piece = await next();
-        if (piece !== undefined) return handOver(piece, controller);
+        if (piece !== undefined) return void (left = handOver(piece, controller));
       } catch (error) {
         await giveUp(cancel, error);
         throw error;
@@ -116,14 +117,19 @@ async function giveUp(cancel: (reason: unknown) => Promise<void> | void, error: 
   }
 }
 
-/** Fills the buffer of a reader who brought one and gives our own back at once: garbage of this size is what memory is lost to. */
-function handOver(piece: Bytes, controller: ReadableByteStreamController): void {
+/**
+ * Fills the buffer of a reader who brought one and gives our own back at once: garbage of this size is what memory is lost
+ * to. Returns what did not fit.
+ */
+function handOver(piece: Bytes, controller: ReadableByteStreamController): Bytes | undefined {
   const view = controller.byobRequest?.view;
-  if (!view || view.byteLength < piece.byteLength) return controller.enqueue(piece);
-  const sizeBytes = piece.byteLength;
-  new Uint8Array(view.buffer, view.byteOffset).set(piece);
-  release(piece);
+  if (!view) return void controller.enqueue(piece);
+  const sizeBytes = Math.min(piece.byteLength, view.byteLength);
+  new Uint8Array(view.buffer, view.byteOffset).set(piece.subarray(0, sizeBytes));
+  const left = piece.subarray(sizeBytes);
+  if (left.byteLength === 0) release(piece);
   controller.byobRequest?.respond(sizeBytes);
+  return left.byteLength === 0 ? undefined : left;
 }
 
 /** A byte stream over bytes that are already in memory. */
