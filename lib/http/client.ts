@@ -148,10 +148,11 @@ function guarded(service: Service, url: URL, body: ByteStream, watchdog: Watchdo
       const request = controller.byobRequest;
       const { buffer, byteOffset, byteLength } = request?.view ?? new Uint8Array(PIECE_BYTES);
       const { piece, done } = await read(new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength));
-      if (piece.byteLength > 0) request?.respondWithNewView(piece);
+      const isEmpty = piece.byteLength === 0;
+      if (!isEmpty) request?.respondWithNewView(piece);
       if (!done) return;
       controller.close();
-      if (piece.byteLength === 0) request?.respondWithNewView(piece);
+      if (isEmpty) request?.respondWithNewView(new Uint8Array(piece.buffer, byteOffset, 0));
       else controller.byobRequest?.respond(0); // the reader asked for more than there was
     },
     cancel(reason) {

@@ -9,7 +9,7 @@ import {
   UpstreamTimeoutError,
 } from "../../../../lib/errors.ts";
 import { httpClient } from "../../../../lib/http/client.ts";
-import { byteStream, collect, streamOf } from "../../../../lib/streams.ts";
+import { byteReader, byteStream, collect, streamOf } from "../../../../lib/streams.ts";
 import { tcpServer } from "../../../support/tcp_server.ts";
 
 const http = httpClient("API");
@@ -49,6 +49,23 @@ Deno.test("httpClient() gives a large body whole", async () => {
   const bytes = new Uint8Array(3 * 1024 * 1024).map((_, index) => index % 253);
   await using server = serve(() => new Response(bytes));
   assert.deepEqual(await collect((await http(server.url)).body, LIMIT_BYTES), bytes);
+});
+
+Deno.test("httpClient() gives a body of any size to a reader of any size", async () => {
+  await using server = serve((request) => new Response(new Uint8Array(Number(request.headers.get("x-size"))).fill(7)));
+  for (const sizeBytes of [0, 1, 1000, 16_384, 16_385, 262_144, 262_145, 1_000_000]) {
+    for (const readBytes of [999, 1000, 16_384, 262_144, 1_048_576]) {
+      const { body } = await http(server.url, { headers: { "x-size": String(sizeBytes) } });
+      const reader = byteReader(body);
+      let seenBytes = 0;
+      for (let piece = await reader.read(readBytes); piece.byteLength > 0; piece = await reader.read(readBytes)) {
+        assert.ok(piece.every((byte) => byte === 7));
+        seenBytes += piece.byteLength;
+        assert.ok(piece.byteLength === readBytes || seenBytes === sizeBytes, "only the last piece is shorter");
+      }
+      assert.equal(seenBytes, sizeBytes, `${sizeBytes} bytes in pieces of ${readBytes}`);
+    }
+  }
 });
 
 Deno.test("httpClient() does not follow a redirect: nothing reaches the other place", async () => {
