@@ -25,7 +25,8 @@ export async function ensurePeers(): Promise<ReadonlyMap<PeerName, Peer>> {
   return peers;
 }
 
-async function ensureProgram(name: string, debianPackage: string): Promise<Peer> {
+/** Finds a program, or installs the Debian package that brings it. */
+export async function ensureProgram(name: string, debianPackage: string): Promise<Peer> {
   const missing = findProgram(name) === undefined ? await installPackage(debianPackage) : undefined;
   if (missing !== undefined) return { missing };
   const path = findProgram(name);

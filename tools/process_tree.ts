@@ -11,7 +11,8 @@ export async function endTree(root: number): Promise<void> {
   for (const pid of family) send(pid, "SIGKILL");
 }
 
-function descendants(root: number): number[] {
+/** Ids of all processes that a process, and those below it, have started and that still run. */
+export function descendants(root: number): number[] {
   const parents = new Map<number, number>();
   for (const { name } of Deno.readDirSync("/proc")) {
     const parent = /^\d+$/.test(name) ? parentOf(Number(name)) : undefined;

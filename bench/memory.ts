@@ -1,0 +1,45 @@
+import { descendants } from "../tools/process_tree.ts";
+
+const POLL_MS = 10;
+const KIB = 1024;
+
+/** Most memory that a process has held at once since its start or the last {@link resetPeak}, in bytes (`VmHWM`). */
+export function peakBytes(pid: number): number {
+  return statusBytes(pid, "VmHWM");
+}
+
+/** Memory that a process holds now, in bytes (`VmRSS`). */
+export function residentBytes(pid: number): number {
+  return statusBytes(pid, "VmRSS");
+}
+
+/** Starts the peak of a process anew; see proc(5), `clear_refs`. */
+export function resetPeak(pid: number): void {
+  Deno.writeTextFileSync(`/proc/${pid}/clear_refs`, "5");
+}
+
+/** Watches a process and all that it starts until it is told to stop; gives the sum of their peaks, in bytes. */
+export function watchPeak(pid: number): { stop(): number } {
+  const peaks = new Map<number, number>();
+  const look = () => {
+    for (const one of [pid, ...descendants(pid)]) peaks.set(one, Math.max(peaks.get(one) ?? 0, peakBytes(one)));
+  };
+  const timer = setInterval(look, POLL_MS);
+  return {
+    stop() {
+      clearInterval(timer);
+      return [...peaks.values()].reduce((sum, peak) => sum + peak, 0);
+    },
+  };
+}
+
+/** 0 for a process that has ended. */
+function statusBytes(pid: number, field: string): number {
+  try {
+    const line = Deno.readTextFileSync(`/proc/${pid}/status`).split("\n").find((text) => text.startsWith(`${field}:`));
+    return Number(/\d+/.exec(line ?? "")?.[0] ?? 0) * KIB;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
+  }
+}

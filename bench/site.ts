@@ -1,0 +1,88 @@
+import { join } from "node:path";
+import { OriginAdmin } from "../cli/demo/origin_admin.ts";
+import { utf8 } from "../lib/bytes.ts";
+import { systemClock } from "../lib/system/clock.ts";
+import { writeSmallFile } from "../lib/system/files.ts";
+import { initOrigin } from "../origin/init.ts";
+import { type S3Server, startS3Server } from "../tests/support/s3_server.ts";
+import { type Service, startTally } from "./service.ts";
+
+/** Bucket and folder of the resource that is measured. */
+export const FOLDER = "models";
+
+/** An origin, an S3 server and a device, each in a process of its own; the administrator is signed in on the device. */
+export interface Site extends AsyncDisposable {
+  readonly admin: OriginAdmin;
+  readonly account: { readonly email: string; readonly password: string };
+  readonly s3: S3Server;
+  readonly device: Service;
+  readonly cacheDir: string;
+  readonly imagesPath: string;
+}
+
+/** What a site is started with. */
+export interface SiteOptions {
+  readonly folder: string;
+  /** Absolute path of versitygw. */
+  readonly s3Program: string;
+  readonly dockerHost?: string;
+}
+
+/** Starts all of it with fresh state below `folder`. */
+export async function startSite({ folder, s3Program, dockerHost }: SiteOptions): Promise<Site> {
+  await using started = new AsyncDisposableStack();
+  const dataDir = join(folder, "origin");
+  const account = await initOrigin(dataDir, { email: "bench@example.com" });
+  const origin = started.use(
+    await startTally(["origin", "serve", "--data-dir", dataDir, "--port", "0", "--log-level", "warning"]),
+  );
+  const s3 = started.use(await startS3Server({ program: s3Program, bucket: FOLDER }));
+  const cdnPath = join(folder, "cdn.yaml");
+  await writeSmallFile(cdnPath, utf8(cdnYaml(s3)));
+  const flags = {
+    "--port": "0",
+    "--resource-api-url": origin.url.href,
+    "--cdn-config": cdnPath,
+    "--model-cache-dir": join(folder, "cache"),
+    "--state-dir": join(folder, "state"),
+    "--images-path": join(folder, "images.enc"),
+    "--log-level": "warning",
+    ...(dockerHost === undefined ? {} : { "--docker-host": dockerHost }),
+  };
+  const device = started.use(await startTally(["device", ...Object.entries(flags).flat()]));
+  const admin = await OriginAdmin.signIn(origin.url, account, {
+    clock: systemClock,
+    signal: new AbortController().signal,
+  });
+  await postJson(new URL("/login", device.url), account);
+  const processes = started.move();
+  return {
+    ...{ admin, account, s3, device },
+    cacheDir: flags["--model-cache-dir"],
+    imagesPath: flags["--images-path"],
+    [Symbol.asyncDispose]: () => processes.disposeAsync(),
+  };
+}
+
+/** Posts JSON and gives the JSON of the answer. @throws {Error} unless the status is 200 */
+export async function postJson(url: URL, body: unknown): Promise<unknown> {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(`${url.pathname} was answered with ${response.status}: ${text}`);
+  return JSON.parse(text);
+}
+
+function cdnYaml({ settings: { endpoint, downloader, uploader } }: S3Server): string {
+  return [
+    `host: ${endpoint.href}`,
+    `downloader_access_key: ${downloader.id.reveal()}`,
+    `downloader_access_secret: ${downloader.secret.reveal()}`,
+    `uploader_access_key: ${uploader?.id.reveal()}`,
+    `uploader_access_secret: ${uploader?.secret.reveal()}`,
+    "",
+  ].join("\n");
+}
