@@ -67,11 +67,23 @@ class DelimitedReader {
     if (this.#atDelimiter) return undefined;
     while (this.#window.byteLength < this.#delimiter.byteLength) await this.#readMore();
     const at = indexOf(this.#window, this.#delimiter);
-    if (at >= 0) this.#atDelimiter = true;
-    const size = at >= 0 ? at : this.#window.byteLength - this.#delimiter.byteLength + 1;
-    const piece = this.#window.slice(0, size);
-    this.#window = this.#window.subarray(at >= 0 ? at + this.#delimiter.byteLength : size);
-    return piece.byteLength > 0 || this.#atDelimiter ? emptyAsEnd(piece) : await this.nextPiece();
+    this.#atDelimiter = at >= 0;
+    return at >= 0 ? this.#takeLast(at) : this.#takeSafe();
+  }
+
+  /** What stands before the delimiter, which is passed. Nothing is left where it stands at the beginning. */
+  #takeLast(at: number): Bytes | undefined {
+    const piece = this.#window.slice(0, at);
+    this.#window = this.#window.subarray(at + this.#delimiter.byteLength);
+    return piece.byteLength > 0 ? piece : undefined;
+  }
+
+  /** All but the last bytes, with which a delimiter may begin. The buffer goes with them: only the rest is copied. */
+  #takeSafe(): Bytes {
+    const sizeBytes = this.#window.byteLength - this.#delimiter.byteLength + 1;
+    const piece = this.#window.subarray(0, sizeBytes);
+    this.#window = this.#window.slice(sizeBytes);
+    return piece;
   }
 
   /** Gives the rest of the present part up. @throws {TooLargeError} past `limitBytes` */
@@ -134,11 +146,6 @@ class DelimitedReader {
       throw new MalformedError("The form is cut off", { cause: error });
     }
   }
-}
-
-/** A delimiter right at the beginning leaves no bytes, and a stream's end is told by none. */
-function emptyAsEnd(piece: Bytes): Bytes | undefined {
-  return piece.byteLength > 0 ? piece : undefined;
 }
 
 /** Where `needle`, which begins with a carriage return, begins in `bytes`; -1 when it does not. */

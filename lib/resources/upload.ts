@@ -1,4 +1,4 @@
-import type { Bytes } from "../bytes.ts";
+import { type Bytes, release } from "../bytes.ts";
 import type { BigPartCache, BigPartWriter, ResourceName } from "../cdn/cached.ts";
 import type { ObjectFacts, ObjectStore } from "../cdn/store.ts";
 import { encryptCbc } from "../crypto/cbc_v1.ts";
@@ -79,6 +79,7 @@ async function split(encrypted: ByteStream, writer: BigPartWriter, signal?: Abor
     for (let piece = await reader.read(PIECE_BYTES); piece.byteLength > 0; piece = await reader.read(PIECE_BYTES)) {
       signal?.throwIfAborted();
       writer.write(piece);
+      release(piece);
     }
     return small;
   } catch (error) {
