@@ -9,7 +9,7 @@ import { pairingOf } from "./pairing.ts";
 import { isEmptyRange, rangeHeader } from "./range.ts";
 import { S3Transport } from "./s3_transport.ts";
 import { fromBase64Crc, target, upload } from "./s3_upload.ts";
-import { httpStatus, type S3CallOptions, S3User, type Sdk, type SendOptions } from "./s3_user.ts";
+import { noneFor, type S3CallOptions, S3User, type Sdk, type SendOptions } from "./s3_user.ts";
 import { statusError } from "./status_error.ts";
 import type { ByteSource, Digests, GetOptions, ObjectFacts, ObjectStore, PutOptions, StoredObject } from "./store.ts";
 
@@ -109,10 +109,12 @@ export class S3Store implements ObjectStore {
         (client, send) => client.send(command, send).catch(noneFor(404)),
         options,
       );
-      for (const { Key: key, Size: sizeBytes } of page?.Contents ?? []) {
+      if (page === undefined) return;
+      if (page.Name === undefined) throw new UpstreamError("CDN", `Cannot list "${bucket}": the answer is no list`);
+      for (const { Key: key, Size: sizeBytes } of page.Contents ?? []) {
         if (key !== undefined && sizeBytes !== undefined) yield { key, sizeBytes };
       }
-      token = page?.NextContinuationToken;
+      token = page.NextContinuationToken;
     } while (token !== undefined);
   }
 
@@ -171,12 +173,4 @@ function checked(bucket: string, key: string): ObjectName {
 
 function unquoted(etag: string | undefined): string | undefined {
   return etag?.replaceAll('"', "");
-}
-
-/** Turns an error of one status into `undefined`. */
-function noneFor(status: number): (error: unknown) => undefined {
-  return (error) => {
-    if (httpStatus(error) === status) return undefined;
-    throw error;
-  };
 }

@@ -3,7 +3,7 @@ import { type Bytes, release } from "../bytes.ts";
 import { IntegrityError, InterruptedError, TallyError, UpstreamError } from "../errors.ts";
 import { type ByteReader, byteReader } from "../streams.ts";
 import type { ObjectName } from "./object_name.ts";
-import type { S3User } from "./s3_user.ts";
+import { noneFor, type S3User } from "./s3_user.ts";
 import type { ByteSource, PutOptions } from "./store.ts";
 
 const MIB = 1024 * 1024;
@@ -16,6 +16,8 @@ const PARTS_IN_FLIGHT = 3;
 const ANSWER_MS = 60_000;
 /** The server puts all parts together before it answers. */
 const COMPLETE_MS = 10 * 60_000;
+const GIVE_UP_ATTEMPTS = 4;
+const GIVE_UP_PAUSE_MS = 150;
 
 /** An object as the server took it. */
 export interface Uploaded {
@@ -93,7 +95,8 @@ async function uploadParts(user: S3User, name: ObjectName, source: ByteSource, o
     ChecksumAlgorithm: "CRC32",
     ChecksumType: "FULL_OBJECT",
   });
-  const created = await user.call(writing(name), (client, send) => client.send(create, send), options);
+  // Not with the caller's signal: an upload whose name never came back could not be given up.
+  const created = await user.call(writing(name), (client, send) => client.send(create, send));
   const upload = { ...target(name), UploadId: created.UploadId };
   try {
     const { parts, crc32 } = await sendParts(user, name, created.UploadId, source, options);
@@ -107,9 +110,21 @@ async function uploadParts(user: S3User, name: ObjectName, source: ByteSource, o
     const { ETag } = await user.call(writing(name), (client, send) => client.send(complete, send), limits);
     return { etag: requireEtag(name, ETag), crc32 };
   } catch (error) {
-    const abort = new sdk.AbortMultipartUploadCommand(upload);
-    await user.call(`give up "${name.key}"`, (client, send) => client.send(abort, send)).catch(onlyTallyErrors);
+    await giveUp(user, name, created.UploadId).catch(onlyTallyErrors);
     throw error;
+  }
+}
+
+/** Drops the parts that the server took. One that it was still writing turns up after that, so it is asked until it has none. */
+async function giveUp(user: S3User, name: ObjectName, uploadId: string | undefined): Promise<void> {
+  const abort = new user.sdk.AbortMultipartUploadCommand({ ...target(name), UploadId: uploadId });
+  for (let attempt = 1; attempt <= GIVE_UP_ATTEMPTS; attempt++) {
+    const answer = await user.call(
+      `give up ${name.bucket}/${name.key}`,
+      (client, send) => client.send(abort, send).catch(noneFor(404)),
+    );
+    if (answer === undefined) return;
+    await user.clock.sleep(GIVE_UP_PAUSE_MS);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import type { AccessKey, S3CdnSettings } from "../config/cdn_file.ts";
-import { TallyError, UpstreamError } from "../errors.ts";
+import { InterruptedError, TallyError, UpstreamError } from "../errors.ts";
 import { withRetry } from "../http/retry.ts";
 import type { Clock } from "../system/clock.ts";
 import type { S3Transport } from "./s3_transport.ts";
@@ -28,12 +28,12 @@ export interface SendOptions {
  */
 export class S3User {
   readonly sdk: Sdk;
+  readonly clock: Clock;
   readonly #client: S3Client;
-  readonly #clock: Clock;
 
   constructor(sdk: Sdk, settings: S3CdnSettings, key: AccessKey, deps: { transport: S3Transport; clock: Clock }) {
     this.sdk = sdk;
-    this.#clock = deps.clock;
+    this.clock = deps.clock;
     this.#client = new sdk.S3Client(clientConfig(settings, key, deps.transport));
   }
 
@@ -53,8 +53,8 @@ export class S3User {
     };
     const once = () => send(this.#client, options);
     const attempt = () =>
-      once().catch((error) => onceMoreAtServerTime(error, once)).catch((error) => fail(error, action));
-    return withRetry(attempt, { clock: this.#clock, signal });
+      once().catch((error) => onceMoreAtServerTime(error, once)).catch((error) => fail(error, action, signal));
+    return withRetry(attempt, { clock: this.clock, signal });
   }
 }
 
@@ -93,8 +93,16 @@ function onceMoreAtServerTime<T>(error: unknown, send: () => Promise<T>): Promis
   return httpStatus(error) === 403 && metadataOf(error)?.clockSkewCorrected === true ? send() : Promise.reject(error);
 }
 
+/** Turns the error of an answer with this status into `undefined`. */
+export function noneFor(status: number): (error: unknown) => undefined {
+  return (error) => {
+    if (httpStatus(error) === status) return undefined;
+    throw error;
+  };
+}
+
 /** The status of the answer that an error of the SDK stands for. Its name is not to be trusted: on HEAD it is "Unknown". */
-export function httpStatus(error: unknown): number | undefined {
+function httpStatus(error: unknown): number | undefined {
   return metadataOf(error)?.httpStatusCode;
 }
 
@@ -103,8 +111,9 @@ function metadataOf(error: unknown): { httpStatusCode?: number; clockSkewCorrect
   return typeof error.$metadata === "object" && error.$metadata !== null ? error.$metadata : undefined;
 }
 
-function fail(error: unknown, action: string): never {
+function fail(error: unknown, action: string, signal: AbortSignal | undefined): never {
   if (error instanceof TallyError) throw error;
+  if (signal?.aborted) throw new InterruptedError(); // the SDK looks at the signal as well
   const status = httpStatus(error);
   // The SDK's error is left out as a cause: it holds the whole answer, with the access key's name.
   if (status !== undefined && error instanceof Error) throw statusError(action, status, error.name);
