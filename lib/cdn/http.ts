@@ -45,7 +45,9 @@ export class HttpStore implements ObjectStore {
     const action = `look up "${bucket}/${key}"`;
     const answer = await this.#send(url, action, [200, 404], this.#reading({ method: "HEAD", signal }));
     await answer.body.cancel();
-    return answer.status === 404 ? undefined : factsOf(`"${bucket}/${key}"`, answer.headers);
+    if (answer.status === 404) return undefined;
+    checkEncoding(action, answer.headers);
+    return factsOf(`"${bucket}/${key}"`, answer.headers);
   }
 
   async get(bucket: string, key: string, options: GetOptions = {}): Promise<StoredObject> {
@@ -63,6 +65,7 @@ export class HttpStore implements ObjectStore {
       return await this.#empty(bucket, key, options);
     }
     try {
+      checkEncoding(action, answer.headers);
       return storedObject(`"${bucket}/${key}"`, rangeAnswer(answer), options);
     } catch (error) {
       await answer.body.cancel();
@@ -176,6 +179,14 @@ function counted(source: ByteStream, sizeBytes: number, onProgress: (sentBytes: 
 
 function bearer(token: Secret): Record<string, string> {
   return { authorization: `Bearer ${token.reveal()}` };
+}
+
+/** @throws {UpstreamError} when the bytes are packed: ranges, length and ETag are then not those of the object */
+function checkEncoding(action: string, headers: Headers): void {
+  const encoding = headers.get("content-encoding") ?? "identity";
+  if (encoding !== "identity") {
+    throw new UpstreamError("CDN", `Cannot ${action}: the CDN sends it packed (${encoding})`);
+  }
 }
 
 function rangeAnswer({ status, headers, body }: HttpAnswer) {

@@ -39,6 +39,20 @@ Deno.test("httpClient() sends method, headers and body, and gives any status wit
   }
 });
 
+Deno.test("httpClient() sends large bytes, and a stream of known size, with their length", async () => {
+  await using server = serve(async (request) =>
+    new Response(`${request.headers.get("content-length")} ${(await request.arrayBuffer()).byteLength}`)
+  );
+  const bytes = new Uint8Array(1_000_000);
+  const stream = () => streamOf(bytes.slice(0, 400_000), bytes.slice(400_000));
+  const requests = [{ body: bytes }, { body: bytes }, { body: stream(), bodyBytes: 1_000_000 }];
+  for (const request of requests) {
+    const answer = await http(server.url, { method: "PUT", ...request });
+    assert.deepEqual(await collect(answer.body, 100), utf8("1000000 1000000"));
+  }
+  assert.equal(bytes.byteLength, 1_000_000, "the memory is still the caller's");
+});
+
 Deno.test("httpClient() gives an empty body where there is none", async () => {
   await using server = serve(() => new Response(null, { status: 204 }));
   assert.equal((await collect((await http(server.url)).body, 10)).byteLength, 0);
