@@ -17,10 +17,12 @@ function parseSteps(block: string): Step[] {
   });
 }
 
+/** What a block has left in the background ends with it, also when a command fails. */
+const END_CHILDREN = "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT";
+
 /**
- * Runs the commands of one block in one shell, so that variables last. Standard output and standard error come as a person
- * sees them, in one.
- * @returns what each command printed, line by line
+ * Runs the commands of one block in one shell, so that variables last.
+ * @returns what each command printed on standard output, line by line
  * @throws {Error} when a command fails, with all that was printed
  */
 export async function runSteps(
@@ -29,14 +31,14 @@ export async function runSteps(
 ): Promise<string[][]> {
   const marker = `--- ${crypto.randomUUID()} ---`;
   const script = steps.map(({ command }) => `${command}\necho '${marker}'`).join("\n");
-  const { success, stdout } = await new Deno.Command(bash, {
-    args: ["-c", `exec 2>&1\nset -euo pipefail\n${script}`],
+  const { success, stdout, stderr } = await new Deno.Command(bash, {
+    args: ["-c", `set -euo pipefail\n${END_CHILDREN}\n${script}`],
     cwd,
     env: { NO_COLOR: "1", ...env },
     stdin: "null",
   }).output();
   const text = new TextDecoder().decode(stdout);
-  if (!success) throw new Error(`A command of the transcript failed:\n${text}`);
+  if (!success) throw new Error(`A command of the transcript failed:\n${text}${new TextDecoder().decode(stderr)}`);
   return text.split(`${marker}\n`).slice(0, -1).map((output) => output.replace(/\n$/, "").split("\n"));
 }
 
