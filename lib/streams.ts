@@ -1,7 +1,10 @@
 import { type Bytes, concat, release } from "./bytes.ts";
 import { TooLargeError } from "./errors.ts";
 
-/** A stream of bytes, as everything large moves through Tallystick. */
+/**
+ * A stream of bytes, as everything large moves through Tallystick. The memory of a chunk goes over to whoever reads it, who
+ * gives it back when it is used up: a source keeps no chunk, and cuts none from memory that it still needs.
+ */
 export type ByteStream = ReadableStream<Bytes>;
 
 /** Reads a stream in pieces of the size that the reader asks for. */
@@ -67,6 +70,14 @@ function copyingReader(stream: ByteStream): ByteReader {
     },
     cancel: (reason) => reader.cancel(reason),
   };
+}
+
+/** Reads a stream to its end. The memory of a chunk is given back as soon as `take` returns, and not at the next garbage collection. */
+export async function consume(stream: ByteStream, take: (chunk: Bytes) => void): Promise<void> {
+  for await (const chunk of stream) {
+    take(chunk);
+    release(chunk);
+  }
 }
 
 /** The whole stream in memory. For small things only. @throws {TooLargeError} past `limitBytes`; the source is cancelled. */
@@ -136,6 +147,25 @@ function handOver(piece: Bytes, controller: ReadableByteStreamController): Bytes
 export function streamOf(...parts: readonly Bytes[]): ByteStream {
   const queue = parts.map((part) => part.slice());
   return byteStream(() => Promise.resolve(queue.shift()));
+}
+
+/** The same bytes in pieces of at most `limitBytes`. */
+export function inPieces(stream: ByteStream, limitBytes: number): ByteStream {
+  const reader = stream.getReader();
+  let chunk: Bytes = new Uint8Array(0);
+  let offset = 0;
+  return byteStream(async () => {
+    if (offset === chunk.byteLength) {
+      release(chunk);
+      offset = 0;
+      const { value, done } = await reader.read();
+      if (done) return undefined;
+      chunk = value;
+    }
+    const piece = chunk.slice(offset, offset + limitBytes);
+    offset += piece.byteLength;
+    return piece;
+  }, (reason) => reader.cancel(reason));
 }
 
 /** `first` and then all of `second`, as one stream. */

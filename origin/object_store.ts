@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { ConflictError, IntegrityError, NotFoundError } from "../lib/errors.ts";
-import type { ByteStream } from "../lib/streams.ts";
+import { type ByteStream, consume } from "../lib/streams.ts";
 import { AtomicFile, listFiles, openFile, removeFile, sweepPartialFiles } from "../lib/system/files.ts";
 import type { Slice } from "./byte_range.ts";
 import { type Conditions, evaluate } from "./precondition.ts";
@@ -133,11 +133,11 @@ export class ObjectFolder {
     using file = await AtomicFile.create(this.#path(etag));
     const hash = createHash("sha256");
     let sizeBytes = 0;
-    for await (const chunk of body) {
+    await consume(body, (chunk) => {
       hash.update(chunk);
       file.write(chunk);
       sizeBytes += chunk.byteLength;
-    }
+    });
     const sha256 = hash.digest("hex");
     if (expectedSha256 !== undefined && expectedSha256 !== sha256) {
       throw new IntegrityError("The body does not have the digest that came with it");

@@ -25,5 +25,5 @@ export function thisProgram(environment: Environment): ThisProgram {
   );
   if (Deno.build.standalone) return { program, args: [], env };
   const main = fileURLToPath(new URL("../../main.ts", import.meta.url));
-  return { program, args: ["run", "--quiet", "-A", main], env };
+  return { program, args: ["run", "--quiet", "-A", "--v8-flags=--max-semi-space-size=1", main], env };
 }

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import type { Bytes } from "../bytes.ts";
+import { type Bytes, release } from "../bytes.ts";
 import { IntegrityError } from "../errors.ts";
 import type { ByteStream } from "../streams.ts";
 import type { Digests } from "./store.ts";
@@ -63,6 +63,7 @@ export async function matchesDigests(
     seenBytes += chunk.byteLength;
     if (seenBytes > sizeBytes) return "different";
     digest?.update(chunk);
+    release(chunk);
   }
   if (seenBytes !== sizeBytes) return "different";
   if (digest === undefined) return "unknown";

@@ -8,7 +8,7 @@ import {
   TallyError,
   UnavailableError,
 } from "../errors.ts";
-import { type ByteStream, byteStream } from "../streams.ts";
+import { type ByteStream, byteStream, consume } from "../streams.ts";
 import { AtomicFile, ensureFolder, fileFacts, listFiles, removeFile } from "../system/files.ts";
 import { changed } from "./answer.ts";
 import { checkObjectName } from "./object_name.ts";
@@ -67,12 +67,12 @@ export class DirectoryStore implements ObjectStore {
     try {
       using file = await AtomicFile.create(join(folder, key), SHARED_FILE_MODE);
       let sentBytes = 0;
-      for await (const chunk of await source.open()) {
+      await consume(await source.open(), (chunk) => {
         checkAbort(signal);
         file.write(chunk);
         sentBytes += chunk.byteLength;
         onProgress?.(sentBytes);
-      }
+      });
       if (sentBytes !== source.sizeBytes) throw new IntegrityError(`The source of "${bucket}/${key}" was cut short`);
       await file.commit();
     } catch (error) {

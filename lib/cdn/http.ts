@@ -6,7 +6,7 @@ import type { Secret } from "../config/secret.ts";
 import { IntegrityError, NotAllowedError, UpstreamError } from "../errors.ts";
 import type { HttpAnswer, HttpClient, HttpRequest } from "../http/client.ts";
 import { withRetry } from "../http/retry.ts";
-import { type ByteStream, collect, watched } from "../streams.ts";
+import { type ByteStream, collect, consume, watched } from "../streams.ts";
 import type { Clock } from "../system/clock.ts";
 import { emptyObject, storedObject } from "./answer.ts";
 import { checkObjectName } from "./object_name.ts";
@@ -229,6 +229,6 @@ function parseList(action: string, bytes: Uint8Array): z.infer<typeof listSchema
 
 async function sha256Of(stream: ByteStream): Promise<Bytes> {
   const hash = createHash("sha256");
-  for await (const chunk of stream) hash.update(chunk);
+  await consume(stream, (chunk) => void hash.update(chunk));
   return new Uint8Array(hash.digest());
 }

@@ -1,9 +1,10 @@
 import { dirname, join } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { ConfigurationError, DiskFullError, NotFoundError, TooLargeError } from "../errors.ts";
-import { type ByteStream, byteStream, collect } from "../streams.ts";
+import { type ByteStream, byteStream, collect, consume } from "../streams.ts";
 
 const PRIVATE_FILE_MODE = 0o600;
+const PUBLIC_FILE_MODE = 0o644;
 const PRIVATE_FOLDER_MODE = 0o700;
 const READ_SIZE_BYTES = 256 * 1024;
 const SECRET_LIMIT_BYTES = 64 * 1024;
@@ -174,10 +175,18 @@ export async function writeSmallFile(path: string, bytes: Uint8Array): Promise<v
   await file.commit();
 }
 
+/** The same for a file that everybody may read (0644), whatever the process's own mask is. */
+export async function writePublicFile(path: string, bytes: Uint8Array): Promise<void> {
+  using file = await AtomicFile.create(path);
+  file.write(bytes);
+  await Deno.chmod(file.temporaryPath, PUBLIC_FILE_MODE);
+  await file.commit();
+}
+
 /** Writes a stream into a file, in the way of {@link AtomicFile}; on any error nothing is left and the source is cancelled. */
 export async function writeStream(path: string, stream: ByteStream): Promise<void> {
   using file = await AtomicFile.create(path);
-  for await (const chunk of stream) file.write(chunk);
+  await consume(stream, (chunk) => file.write(chunk));
   await file.commit();
 }
 
