@@ -13,6 +13,7 @@ export const DIRECT_SETTINGS: readonly SettingKey[] = [
   "modelCacheDir",
   "stateDir",
   "hardwareRoot",
+  "hardwareFile",
   "jwtJwksUrl",
   "jwtIssuer",
   "jwtAudience",

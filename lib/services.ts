@@ -12,7 +12,8 @@ import type { ImageEngine } from "./docker/docker.ts";
 import { dockerCli } from "./docker/docker_cli.ts";
 import { ConfigurationError, NotAllowedError } from "./errors.ts";
 import { hardwareString } from "./hardware/fingerprint.ts";
-import { type HardwareFacts, probeHardware } from "./hardware/probe.ts";
+import { hardwareFacts } from "./hardware/facts_file.ts";
+import type { HardwareFacts } from "./hardware/probe.ts";
 import { httpClient } from "./http/client.ts";
 import type { Logger } from "./log.ts";
 import { cdnSource } from "./resources/cdn_source.ts";
@@ -54,7 +55,7 @@ export async function createServices(
 
   const session = newSession();
   const api = new ResourceApi({ ...apiDeps, tokens: session });
-  const hardware = once(() => probeHardware(settings.hardwareRoot));
+  const hardware = once(() => hardwareFacts(settings));
   const readApiResource = apiResourceReader({
     api,
     credentials: () => session.credentials(),

@@ -173,6 +173,12 @@ export const OPTIONS = {
   ),
   dockerHost: option("DOCKER_HOST", dockerHost, "unix:///var/run/docker.sock", "Docker engine"),
   hardwareRoot: option("HARDWARE_ROOT", text, "/", "Folder under which proc/ and sys/ are read for the hardware facts"),
+  hardwareFile: option(
+    "HARDWARE_FILE",
+    text,
+    undefined,
+    "File with the hardware facts, as tally hardware --collect writes it, in place of HARDWARE_ROOT",
+  ),
   jwtJwksUrl: option(
     "JWT_JWKS_URL",
     serverUrl,
