@@ -20,7 +20,15 @@ export type { ByteSource } from "./lib/cdn/store.ts";
 export type { Bytes } from "./lib/bytes.ts";
 export type { ByteStream } from "./lib/streams.ts";
 export type { Environment } from "./lib/system/environment.ts";
-export { type CdnSettings, parseCdnFile } from "./lib/config/cdn_file.ts";
-export { decryptCbc, encryptCbc, encryptedSize } from "./lib/crypto/cbc_v1.ts";
+export {
+  type AccessKey,
+  type CdnSettings,
+  type DirectoryCdnSettings,
+  type HttpCdnSettings,
+  parseCdnFile,
+  type S3CdnSettings,
+} from "./lib/config/cdn_file.ts";
+export { Secret } from "./lib/config/secret.ts";
+export { type CbcTuning, decryptCbc, encryptCbc, encryptedSize } from "./lib/crypto/cbc_v1.ts";
 export { aesKey, archiveKey, resourceKeyString } from "./lib/crypto/keys.ts";
 export * from "./lib/errors.ts";

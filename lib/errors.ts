@@ -22,8 +22,10 @@ export type ErrorCode =
 
 /** Base of all errors that Tallystick raises on purpose: one sentence for a person, one code for a program. */
 export class TallyError extends Error {
+  /** The condition, for programs. */
   readonly code: ErrorCode;
 
+  /** `message` is one sentence for a person, without secrets. */
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = new.target.name;
@@ -33,6 +35,7 @@ export class TallyError extends Error {
 
 /** The command line asks for something that does not exist. */
 export class UsageError extends TallyError {
+  /** `message` is one sentence for a person, without secrets. */
   constructor(message: string, options?: ErrorOptions) {
     super("usage", message, options);
   }
@@ -40,8 +43,10 @@ export class UsageError extends TallyError {
 
 /** One or more settings are missing or wrong; `faults` has a sentence for each. */
 export class ConfigurationError extends TallyError {
+  /** A sentence for each fault. */
   readonly faults: readonly string[];
 
+  /** The message is all of `faults`, line by line. */
   constructor(faults: readonly string[], options?: ErrorOptions) {
     super("configuration", faults.join("\n"), options);
     this.faults = faults;
@@ -50,6 +55,7 @@ export class ConfigurationError extends TallyError {
 
 /** The request cannot be read at all: bad JSON, a cut multipart body. */
 export class MalformedError extends TallyError {
+  /** `message` is one sentence for a person, without secrets. */
   constructor(message: string, options?: ErrorOptions) {
     super("malformed", message, options);
   }
@@ -57,8 +63,10 @@ export class MalformedError extends TallyError {
 
 /** The request can be read, but a value in it is not allowed; `field` names it. */
 export class InvalidInputError extends TallyError {
+  /** Name of the wrong value, as the caller knows it. */
   readonly field: string;
 
+  /** `message` is one sentence for a person, without secrets. */
   constructor(field: string, message: string, options?: ErrorOptions) {
     super("invalid_input", message, options);
     this.field = field;
@@ -67,6 +75,7 @@ export class InvalidInputError extends TallyError {
 
 /** The body is of a type that this call does not take. */
 export class UnsupportedMediaTypeError extends TallyError {
+  /** `message` is one sentence for a person, without secrets. */
   constructor(message: string, options?: ErrorOptions) {
     super("unsupported_media_type", message, options);
   }
@@ -74,8 +83,10 @@ export class UnsupportedMediaTypeError extends TallyError {
 
 /** A body, part or answer is over its limit of `limitBytes`. */
 export class TooLargeError extends TallyError {
+  /** How much is allowed. */
   readonly limitBytes: number;
 
+  /** `message` is one sentence for a person, without secrets. */
   constructor(message: string, limitBytes: number, options?: ErrorOptions) {
     super("too_large", message, options);
     this.limitBytes = limitBytes;
@@ -84,6 +95,7 @@ export class TooLargeError extends TallyError {
 
 /** Nobody is signed in, or the name, password or token is wrong. */
 export class NotSignedInError extends TallyError {
+  /** `message` is one sentence for a person, without secrets. */
   constructor(message: string, options?: ErrorOptions) {
     super("not_signed_in", message, options);
   }
@@ -91,6 +103,7 @@ export class NotSignedInError extends TallyError {
 
 /** Who asks is known, and may not do this. */
 export class NotAllowedError extends TallyError {
+  /** `message` is one sentence for a person, without secrets. */
   constructor(message: string, options?: ErrorOptions) {
     super("not_allowed", message, options);
   }
@@ -98,6 +111,7 @@ export class NotAllowedError extends TallyError {
 
 /** The resource, object, image or archive does not exist. */
 export class NotFoundError extends TallyError {
+  /** `message` is one sentence for a person, without secrets. */
   constructor(message: string, options?: ErrorOptions) {
     super("not_found", message, options);
   }
@@ -105,8 +119,10 @@ export class NotFoundError extends TallyError {
 
 /** The state of the other side forbids the call; `reason` is the other side's own number or word, where it gave one. */
 export class ConflictError extends TallyError {
+  /** The number or word of the other side. */
   readonly reason: string | undefined;
 
+  /** `message` is one sentence for a person, without secrets. */
   constructor(message: string, reason?: string, options?: ErrorOptions) {
     super("conflict", message, options);
     this.reason = reason;
@@ -115,8 +131,10 @@ export class ConflictError extends TallyError {
 
 /** Too many calls; try again after `retryAfterSeconds`. */
 export class RateLimitedError extends TallyError {
+  /** How long to wait at least. */
   readonly retryAfterSeconds: number;
 
+  /** `message` is one sentence for a person, without secrets. */
   constructor(message: string, retryAfterSeconds: number, options?: ErrorOptions) {
     super("rate_limited", message, options);
     this.retryAfterSeconds = retryAfterSeconds;
@@ -124,12 +142,14 @@ export class RateLimitedError extends TallyError {
 }
 
 /** A server that we depend on. */
-export type Service = "API" | "CDN" | "device";
+export type Service = "API" | "CDN" | "device" | "engine";
 
 /** The API, the CDN or the device answered with something that is not an answer to our call. */
 export class UpstreamError extends TallyError {
+  /** Who it was. */
   readonly service: Service;
 
+  /** `message` is one sentence for a person, without secrets. */
   constructor(service: Service, message: string, options?: ErrorOptions) {
     super("upstream", message, options);
     this.service = service;
@@ -138,8 +158,10 @@ export class UpstreamError extends TallyError {
 
 /** The API, the CDN or the device cannot be reached. */
 export class UnavailableError extends TallyError {
+  /** Who it was. */
   readonly service: Service;
 
+  /** `message` is one sentence for a person, without secrets. */
   constructor(service: Service, message: string, options?: ErrorOptions) {
     super("unavailable", message, options);
     this.service = service;
@@ -148,8 +170,10 @@ export class UnavailableError extends TallyError {
 
 /** The API, the CDN or the device was reached and then kept silent for too long. */
 export class UpstreamTimeoutError extends TallyError {
+  /** Who it was. */
   readonly service: Service;
 
+  /** `message` is one sentence for a person, without secrets. */
   constructor(service: Service, message: string, options?: ErrorOptions) {
     super("timeout", message, options);
     this.service = service;
@@ -158,6 +182,7 @@ export class UpstreamTimeoutError extends TallyError {
 
 /** Bytes are not what they must be: wrong key, cut, changed, or halves of different versions. */
 export class IntegrityError extends TallyError {
+  /** `message` is one sentence for a person, without secrets. */
   constructor(message: string, options?: ErrorOptions) {
     super("integrity", message, options);
   }
@@ -165,6 +190,7 @@ export class IntegrityError extends TallyError {
 
 /** The disk has no room for what must be written. */
 export class DiskFullError extends TallyError {
+  /** `message` is one sentence for a person, without secrets. */
   constructor(message: string, options?: ErrorOptions) {
     super("disk_full", message, options);
   }
@@ -172,6 +198,7 @@ export class DiskFullError extends TallyError {
 
 /** The Docker engine is away or refused what it was asked. */
 export class DockerError extends TallyError {
+  /** `message` is one sentence for a person, without secrets. */
   constructor(message: string, options?: ErrorOptions) {
     super("docker", message, options);
   }
@@ -179,6 +206,7 @@ export class DockerError extends TallyError {
 
 /** The person or the system asked to stop. */
 export class InterruptedError extends TallyError {
+  /** `message` is one sentence for a person, without secrets. */
   constructor(message = "Interrupted", options?: ErrorOptions) {
     super("interrupted", message, options);
   }

@@ -49,6 +49,7 @@ export interface StoredObject {
 
 /** Bytes of known size that can be read more than once, so that an upload can be repeated. */
 export interface ByteSource {
+  /** How many bytes there are in all. */
   readonly sizeBytes: number;
   /** Bytes `[start, end)`; everything without arguments. */
   open(start?: number, end?: number): Promise<ByteStream>;

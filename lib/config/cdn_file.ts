@@ -9,23 +9,31 @@ const DEFAULT_REGION = "us-east-1";
 
 /** Name and secret of an S3 user. */
 export interface AccessKey {
+  /** `…_access_key` */
   readonly id: Secret;
+  /** `…_access_secret` */
   readonly secret: Secret;
 }
 
 /** An S3-compatible CDN. */
 export interface S3CdnSettings {
+  /** Tells the kinds of {@link CdnSettings} apart. */
   readonly kind: "s3";
+  /** Where the server is; buckets are the first part of the path. */
   readonly endpoint: URL;
+  /** As the server calls its place; it is part of every signature. */
   readonly region: string;
+  /** Who reads. */
   readonly downloader: AccessKey;
-  /** Missing: nothing can be written. */
+  /** Who writes. Missing: nothing can be written. */
   readonly uploader?: AccessKey;
 }
 
 /** A web server; big parts lie at `<baseUrl>/<bucket>/<key>`. */
 export interface HttpCdnSettings {
+  /** Tells the kinds of {@link CdnSettings} apart. */
   readonly kind: "http";
+  /** What buckets and keys are appended to. */
   readonly baseUrl: URL;
   /** Bearer token; missing: reading is free for all. */
   readonly downloader?: Secret;
@@ -35,7 +43,9 @@ export interface HttpCdnSettings {
 
 /** A folder: a USB stick, a share of the site. */
 export interface DirectoryCdnSettings {
+  /** Tells the kinds of {@link CdnSettings} apart. */
   readonly kind: "directory";
+  /** The folder; buckets are folders in it. */
   readonly path: string;
 }
 

@@ -7,6 +7,7 @@ const MASK = "********";
 export class Secret {
   readonly #text: string;
 
+  /** Takes the text; nobody else should keep it. */
   constructor(text: string) {
     this.#text = text;
   }
@@ -16,18 +17,22 @@ export class Secret {
     return this.#text;
   }
 
+  /** A mask. */
   toString(): string {
     return MASK;
   }
 
+  /** A mask. */
   toJSON(): string {
     return MASK;
   }
 
+  /** A mask. */
   [Symbol.for("Deno.customInspect")](): string {
     return MASK;
   }
 
+  /** A mask. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return MASK;
   }

@@ -28,6 +28,7 @@ export interface LoadRequest extends ResourceName {
 export interface LoadedResource {
   /** Plaintext. The last piece is held back until everything before it is known to be right; else the stream fails. */
   readonly body: ByteStream;
+  /** Size of the plaintext. */
   readonly sizeBytes: number;
   /** Without quotes; changes with every published version. */
   readonly etag: string;

@@ -19,7 +19,9 @@ export interface PublishRequest extends ResourceName {
 export interface PublishedResource {
   /** Size of the plaintext. */
   readonly sizeBytes: number;
+  /** Size of the small part, which is on the API. */
   readonly smallBytes: number;
+  /** Size of the big part, which is on the CDN. */
   readonly bigBytes: number;
 }
 

@@ -19,9 +19,11 @@ const ARRAY_LIMIT_BYTES = 2 ** 31 - 1;
 export interface ApiClientOptions {
   /** File with `api: {url, email, password}`; `config.yaml` without it. Not read when `account` is given. */
   readonly configPath?: string;
+  /** Used in place of a file and the environment. */
   readonly account?: ApiAccount;
   /** Any setting of the program, by its flag: `{ "model-cache-dir": "/var/cache/models" }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** The environment of this process without it. */
   readonly environment?: Environment;
 }
 
@@ -100,6 +102,7 @@ export class ApiClient implements AsyncDisposable {
     return this.#services.stop();
   }
 
+  /** The same as {@link ApiClient.close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -17,7 +17,7 @@ export class CdnManager {
     this.#store = store;
   }
 
-  /** @param settings the text of a `cdn.yaml`, or what was read from one. @throws {ConfigurationError} */
+  /** Opens the CDN of a `cdn.yaml`: its text, or what was read from it. @throws {ConfigurationError} */
   static async open(settings: string | CdnSettings): Promise<CdnManager> {
     const parsed = typeof settings === "string" ? await parseCdnFile(settings) : settings;
     return new CdnManager(await openStore(parsed, { clock: systemClock }));

@@ -10,8 +10,11 @@ const fileSchema = z.object({
 
 /** An API and an account there. */
 export interface ApiAccount {
+  /** Of the Resource API; https, except on this machine. */
   readonly url: string;
+  /** Name of the account. */
   readonly email: string;
+  /** In plain text: keep the file for its owner only. */
   readonly password: string;
 }
 
