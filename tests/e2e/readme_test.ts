@@ -3,17 +3,24 @@ import { join } from "node:path";
 import { utf8 } from "../../lib/bytes.ts";
 import { decryptSmall } from "../../lib/crypto/cbc_v1.ts";
 import { aesKey, archiveKey, resourceKeyString } from "../../lib/crypto/keys.ts";
+import { startDockerEngine } from "../support/docker_engine.ts";
 import { peerPath } from "../support/peers.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 import { matchesTranscript, parseTranscripts, runSteps, type Step } from "../support/transcript.ts";
 
 const bash = peerPath("bash");
 const openssl = peerPath("openssl");
+const curl = peerPath("curl");
+const dockerd = peerPath("dockerd");
 
 /** Runs one block and compares what each of its commands prints. */
-async function checkBlock(steps: readonly Step[], cwd: string): Promise<void> {
-  assert.ok(bash !== undefined && steps.length > 0);
-  const outputs = await runSteps(steps, { bash, cwd });
+async function checkBlock(
+  steps: readonly Step[] | undefined,
+  cwd: string,
+  env: Record<string, string> = {},
+): Promise<void> {
+  assert.ok(bash !== undefined && steps !== undefined && steps.length > 0);
+  const outputs = await runSteps(steps, { bash, cwd, env });
   for (const [index, { command, expected }] of steps.entries()) {
     const actual = outputs[index] ?? [];
     const message = `$ ${command}\nexpected:\n${expected.join("\n")}\nbut it printed:\n${actual.join("\n")}`;
@@ -37,4 +44,42 @@ Deno.test({
     const fragmentKey = await archiveKey(utf8("an example of a key fragment"));
     assert.deepEqual(await decryptSmall(await read("images.enc"), fragmentKey), await read("images.tar"));
   },
+});
+
+Deno.test({
+  name: "README.md: the demo prints what it says",
+  ignore: bash === undefined || dockerd === undefined,
+  async fn() {
+    await using engine = await startDockerEngine(dockerd ?? "");
+    const [demo] = parseTranscripts(await Deno.readTextFile("README.md"));
+    await checkBlock(demo, ".", { DOCKER_HOST: engine.dockerHost });
+  },
+});
+
+Deno.test({
+  name: "README.md: origin, device and command line run by hand as it says",
+  ignore: bash === undefined || curl === undefined,
+  async fn() {
+    const [, byHand = []] = parseTranscripts(await Deno.readTextFile("README.md"));
+    const [originPort, devicePort] = [freePort(), freePort()];
+    const steps = byHand.map(({ command, expected }) => ({
+      expected,
+      command: command.replaceAll("8090", originPort).replaceAll("8080", devicePort),
+    }));
+    await checkBlock(steps, ".", { PORT: devicePort });
+  },
+});
+
+/** The ports of the page may be taken on this machine. */
+function freePort(): string {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return String(listener.addr.port);
+}
+
+Deno.test("SECURITY.md: every test that it names exists", async () => {
+  const page = await Deno.readTextFile("SECURITY.md");
+  const named = [...page.matchAll(/`(tests\/[^`]+_test\.ts)`: "([^"]+)"/g)];
+  assert.ok(named.length > 15, `only ${named.length} tests are named`);
+  const missing = named.filter(([, path = "", name = ""]) => !Deno.readTextFileSync(path).includes(name));
+  assert.deepEqual(missing.map(([text]) => text), []);
 });
