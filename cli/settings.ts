@@ -23,6 +23,13 @@ export const DIRECT_SETTINGS: readonly SettingKey[] = [
   "logLevel",
 ];
 
+/** Settings that say which Docker engine is meant, and how it is spoken to. */
+export const DOCKER_SETTINGS: readonly ("dockerHost" | "dockerVia" | "dockerProgram")[] = [
+  "dockerHost",
+  "dockerVia",
+  "dockerProgram",
+];
+
 /** Gives a command one flag for each of the settings, under a heading of its own in the help. */
 export function withSettings(command: Command, keys: readonly SettingKey[], heading = "Settings:"): Command {
   for (const key of keys) command.addOption(settingFlag(key).helpGroup(heading));

@@ -9,7 +9,7 @@ import { parseCdnFile } from "./config/cdn_file.ts";
 import type { Settings } from "./config/options.ts";
 import { aesKey, resourceKeyString } from "./crypto/keys.ts";
 import type { ImageEngine } from "./docker/docker.ts";
-import { dockerCli } from "./docker/docker_cli.ts";
+import { openEngine } from "./docker/open_engine.ts";
 import { ConfigurationError, NotAllowedError } from "./errors.ts";
 import { hardwareString } from "./hardware/fingerprint.ts";
 import { hardwareFacts } from "./hardware/facts_file.ts";
@@ -73,7 +73,7 @@ export async function createServices(
   const sharedKey = once(async () => aesKey(await resourceKeyString()));
   const sendSmallPart = (request: { folder: string; name: string; data: Bytes }, signal?: AbortSignal) =>
     api.uploadResource(request, signal);
-  const engine = dockerCli({ dockerHost: settings.dockerHost });
+  const engine = openEngine(settings);
   const unlock = new Unlock({
     engine,
     imagesPath: settings.imagesPath,

@@ -1,6 +1,7 @@
 import { PEER_NAMES, type PeerName } from "../tests/support/peers.ts";
 import { installPackage } from "./apt.ts";
 import { ensureDocker } from "./peers/docker.ts";
+import { ensurePodman } from "./peers/podman.ts";
 import { ensureVersitygw } from "./peers/versitygw.ts";
 import { findProgram } from "./program.ts";
 
@@ -10,6 +11,7 @@ export type Peer = { readonly path: string } | { readonly missing: string };
 const ENSURE: Readonly<Record<PeerName, () => Promise<Peer>>> = {
   versitygw: ensureVersitygw,
   dockerd: ensureDocker,
+  podman: ensurePodman,
   openssl: () => ensureProgram("openssl", "openssl"),
   curl: () => ensureProgram("curl", "curl"),
   bash: () => ensureProgram("bash", "bash"),

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { readSettings, withSettings } from "../settings.ts";
+import { DOCKER_SETTINGS, readSettings, withSettings } from "../settings.ts";
 import type { Shell } from "../shell.ts";
 import { verb } from "../verb.ts";
 
@@ -17,10 +17,10 @@ export function demoCommand(shell: Shell): Command {
   );
   command.argument("[file]", "file that goes the whole way (default: the program itself)")
     .option("--keep", "leave the folder with the state of origin and device");
-  return withSettings(command, ["dockerHost"])
+  return withSettings(command, DOCKER_SETTINGS)
     .action(async (file: string | undefined, { keep = false }: { keep?: boolean }) => {
-      const { dockerHost } = await readSettings(command, shell.io.environment);
+      const docker = await readSettings(command, shell.io.environment);
       const { runDemo } = await import("../demo/demo.ts");
-      await runDemo({ path: file ?? Deno.execPath(), dockerHost, keep }, shell);
+      await runDemo({ path: file ?? Deno.execPath(), docker, keep }, shell);
     });
 }

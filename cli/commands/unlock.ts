@@ -3,7 +3,7 @@ import type { SettingKey } from "../../lib/config/options.ts";
 import { UsageError } from "../../lib/errors.ts";
 import { connectDevice } from "../device.ts";
 import { type AccountFlags, askPassword, withServices } from "../direct.ts";
-import { DIRECT_SETTINGS, withSettings } from "../settings.ts";
+import { DIRECT_SETTINGS, DOCKER_SETTINGS, withSettings } from "../settings.ts";
 import type { Shell } from "../shell.ts";
 import { watchUnlock } from "../unlock_watch.ts";
 import { verb, withAccount } from "../verb.ts";
@@ -13,7 +13,7 @@ const UNLOCK_SETTINGS: readonly SettingKey[] = [
   "imagesPath",
   "images",
   "apiVersion",
-  "dockerHost",
+  ...DOCKER_SETTINGS,
 ];
 
 interface UnlockFlags extends AccountFlags {

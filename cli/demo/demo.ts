@@ -1,4 +1,5 @@
 import { OPTIONS } from "../../lib/config/options.ts";
+import { type EngineSettings, openEngine } from "../../lib/docker/open_engine.ts";
 import { NotFoundError } from "../../lib/errors.ts";
 import { temporaryFolder } from "../../lib/system/files.ts";
 import type { Shell } from "../shell.ts";
@@ -12,7 +13,7 @@ import { UnlockPart } from "./unlock_part.ts";
 export interface DemoOptions {
   /** File that goes the whole way. */
   readonly path: string;
-  readonly dockerHost: string;
+  readonly docker: EngineSettings;
   /** Leave the folder with the state of origin and device. */
   readonly keep: boolean;
 }
@@ -24,7 +25,7 @@ const TAG_BYTES = 4;
  * only their public calls are used. Whatever happens, nothing stays: no process, no folder (unless kept), no image.
  * @throws {IntegrityError} when what comes back is not what went in; and whatever fails on the way
  */
-export async function runDemo({ path, dockerHost, keep }: DemoOptions, shell: Shell): Promise<void> {
+export async function runDemo({ path, docker, keep }: DemoOptions, shell: Shell): Promise<void> {
   const { io, output, signal } = shell;
   const source = { path, sizeBytes: await fileSize(path) };
   await using cleanup = new AsyncDisposableStack(); // in reverse: processes, images, folder
@@ -33,9 +34,10 @@ export async function runDemo({ path, dockerHost, keep }: DemoOptions, shell: Sh
   output.event({ event: "started", file: path, folder: folder.path }, `Everything happens in ${folder.path}`);
 
   const imageTag = `tally-demo-${crypto.getRandomValues(new Uint8Array(TAG_BYTES)).toHex()}`;
-  const unlockPart = cleanup.use(new UnlockPart({ references: imageReferences(imageTag), dockerHost }, shell));
+  const images = { references: imageReferences(imageTag), engine: openEngine(docker) };
+  const unlockPart = cleanup.use(new UnlockPart(images, shell));
   const program = thisProgram(io.environment);
-  const site = await DemoSite.start({ path: folder.path, imageTag, dockerHost }, { program, clock: io.clock, signal });
+  const site = await DemoSite.start({ path: folder.path, imageTag, docker }, { program, clock: io.clock, signal });
   cleanup.use(site);
   output.event({ event: "origin", url: site.originUrl.href }, `Origin listens on ${site.originUrl.href}`);
   output.event({ event: "device", url: site.deviceUrl.href }, `Device listens on ${site.deviceUrl.href}`);

@@ -1,7 +1,6 @@
 import { archiveKey } from "../../lib/crypto/keys.ts";
 import { encryptCbc } from "../../lib/crypto/cbc_v1.ts";
-import type { ImageFacts } from "../../lib/docker/docker.ts";
-import { dockerCli } from "../../lib/docker/docker_cli.ts";
+import type { ImageFacts, RemovingEngine } from "../../lib/docker/docker.ts";
 import { scratchArchive } from "../../lib/docker/scratch_archive.ts";
 import { DockerError } from "../../lib/errors.ts";
 import { watched } from "../../lib/streams.ts";
@@ -13,7 +12,7 @@ import type { Bytes } from "../../lib/bytes.ts";
 export interface DemoImages {
   /** `name:tag` of each. */
   readonly references: readonly string[];
-  readonly dockerHost: string;
+  readonly engine: RemovingEngine;
 }
 
 const PAYLOAD_BYTES = 4 * 1024 * 1024;
@@ -22,8 +21,8 @@ const QUIET_MS = 3_000;
 const POLL_MS = 500;
 
 /** The engine's version. @throws {DockerError} when none answers */
-export async function dockerVersion({ dockerHost }: DemoImages, signal: AbortSignal): Promise<string> {
-  return await dockerCli({ dockerHost }).version(signal);
+export async function dockerVersion({ engine }: DemoImages, signal: AbortSignal): Promise<string> {
+  return await engine.version(signal);
 }
 
 /**
@@ -47,10 +46,9 @@ function architecture(): "amd64" | "arm64" {
 
 /** What the engine says of each image. @throws {DockerError} when one is missing */
 export async function inspectImages(
-  { references, dockerHost }: DemoImages,
+  { references, engine }: DemoImages,
   signal: AbortSignal,
 ): Promise<readonly (ImageFacts & { readonly reference: string })[]> {
-  const engine = dockerCli({ dockerHost });
   const found = [];
   for (const reference of references) {
     const facts = await engine.inspect(reference, signal);
@@ -62,10 +60,9 @@ export async function inspectImages(
 
 /** Removes those of the images that are there. After an unlock that was cut off, it waits until no more come. */
 export async function removeImages(
-  { references, dockerHost }: DemoImages,
+  { references, engine }: DemoImages,
   { clock, settled }: { clock: Clock; settled: boolean },
 ): Promise<void> {
-  const engine = dockerCli({ dockerHost });
   const ours = new Set(references);
   for (let quietMs = settled ? QUIET_MS : 0;; quietMs += POLL_MS) {
     const present = (await engine.list()).filter((reference) => ours.has(reference));

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
+import type { EngineSettings } from "../../lib/docker/open_engine.ts";
 import { httpClient } from "../../lib/http/client.ts";
 import type { Clock } from "../../lib/system/clock.ts";
 import { fileFacts, listFiles, removeFile } from "../../lib/system/files.ts";
@@ -14,7 +15,7 @@ export interface SiteOptions {
   readonly path: string;
   /** Tag of the images that the device expects. */
   readonly imageTag: string;
-  readonly dockerHost: string;
+  readonly docker: EngineSettings;
 }
 
 /** What a site is started with. */
@@ -64,7 +65,7 @@ export class DemoSite implements AsyncDisposable {
   }
 
   /** Makes the origin, starts both programs on free ports, and signs the administrator in. */
-  static async start({ path, imageTag, dockerHost }: SiteOptions, deps: SiteDeps): Promise<DemoSite> {
+  static async start({ path, imageTag, docker }: SiteOptions, deps: SiteDeps): Promise<DemoSite> {
     const { program, clock, signal } = deps;
     await using processes = new AsyncDisposableStack();
     const dataDir = originFolder(path);
@@ -81,7 +82,9 @@ export class DemoSite implements AsyncDisposable {
       "--state-dir": join(path, "device", "state"),
       "--images-path": imagesPathOf(path),
       "--api-version": imageTag,
-      "--docker-host": dockerHost,
+      "--docker-host": docker.dockerHost,
+      "--docker-via": docker.dockerVia,
+      "--docker-program": docker.dockerProgram,
       "--log-level": "warning",
     };
     const device = processes.use(

@@ -104,7 +104,13 @@ function algorithms(value: string): readonly string[] {
 }
 
 function dockerHost(value: string): string {
-  if (!/^(unix:\/\/\/|tcp:\/\/).+/.test(value)) throw new Error("must be unix:///path or tcp://host:port");
+  const isKnown = /^unix:\/\/\/.|^tcp:\/\/(\[[0-9a-f:]+\]|[\w.-]+):\d{1,5}$/i.test(value);
+  if (!isKnown) throw new Error("must be unix:///path or tcp://host:port");
+  return value;
+}
+
+function absolutePath(value: string): string {
+  if (!value.startsWith("/")) throw new Error("must be an absolute path");
   return value;
 }
 
@@ -172,6 +178,18 @@ export const OPTIONS = {
     "$XDG_STATE_HOME/tallystick, /var/lib/tallystick as root",
   ),
   dockerHost: option("DOCKER_HOST", dockerHost, "unix:///var/run/docker.sock", "Docker engine"),
+  dockerVia: option(
+    "DOCKER_VIA",
+    oneOf("socket", "cli"),
+    "socket",
+    "socket: speak to the engine at DOCKER_HOST itself; cli: by the program DOCKER_PROGRAM",
+  ),
+  dockerProgram: option(
+    "DOCKER_PROGRAM",
+    absolutePath,
+    "/usr/bin/docker",
+    "Absolute path of the docker program, for DOCKER_VIA=cli",
+  ),
   hardwareRoot: option("HARDWARE_ROOT", text, "/", "Folder under which proc/ and sys/ are read for the hardware facts"),
   hardwareFile: option(
     "HARDWARE_FILE",
@@ -240,6 +258,8 @@ type Always =
   | "modelCacheDir"
   | "stateDir"
   | "dockerHost"
+  | "dockerVia"
+  | "dockerProgram"
   | "hardwareRoot"
   | "jwtAlgorithms"
   | "jwtVerify"

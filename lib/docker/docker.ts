@@ -34,3 +34,9 @@ export interface ImageEngine {
   /** All `name:tag` of the engine, sorted. */
   list(signal?: AbortSignal): Promise<string[]>;
 }
+
+/** An engine whose images can be removed as well; an unlock never does that. */
+export interface RemovingEngine extends ImageEngine {
+  /** Takes the names `name:tag` away, and with the last name of an image the image. */
+  remove(references: readonly string[], signal?: AbortSignal): Promise<void>;
+}

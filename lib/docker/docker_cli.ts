@@ -1,9 +1,11 @@
-import { z } from "zod";
 import { type Bytes, release } from "../bytes.ts";
 import { DockerError, InterruptedError, messageOf } from "../errors.ts";
 import type { ByteStream } from "../streams.ts";
 import { type ChildResult, type FedChild, feedChild, runChild } from "../system/process.ts";
-import type { ImageEngine, ImageFacts, LoadOptions } from "./docker.ts";
+import type { LoadOptions, RemovingEngine } from "./docker.ts";
+import { imageFacts } from "./image_facts.ts";
+import { linesOf } from "./lines.ts";
+import { refusal } from "./refusal.ts";
 
 /** Where the engine is, and which program speaks to it. */
 export interface DockerCliOptions {
@@ -21,23 +23,8 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 const ANSWER_LIMIT_MS = 30_000;
 /** A home that holds no settings, so that nobody's contexts, proxies or plug-ins change where an image goes. */
 const NO_HOME = "/nonexistent";
-/** A line without an end does not fill the memory. */
-const LINE_LIMIT_CHARACTERS = 4096;
 /** Printed for an image without a name or tag. */
 const NO_NAME = "<none>";
-
-const inspectSchema = z.object({
-  Id: z.string(),
-  RepoTags: z.array(z.string()).nullish(),
-  Architecture: z.string(),
-  Size: z.number(),
-});
-
-/** An engine whose images can be removed as well; an unlock never does that. */
-export interface RemovingEngine extends ImageEngine {
-  /** Takes the names `name:tag` away, and with the last name of an image the image. */
-  remove(references: readonly string[], signal?: AbortSignal): Promise<void>;
-}
 
 /** The Docker engine, through its command line client (tried with 20.10 and 28.2). No call uses a shell. */
 export function dockerCli(options: DockerCliOptions): RemovingEngine {
@@ -49,7 +36,7 @@ export function dockerCli(options: DockerCliOptions): RemovingEngine {
       const args = ["image", "inspect", "--format", "{{json .}}", "--", reference];
       const result = await docker.run(args, signal);
       if (result.exitCode !== 0 && /no such image/i.test(result.stderr)) return undefined;
-      return imageFacts(answerOf(result));
+      return imageFacts(parsedJson(answerOf(result)));
     },
     async list(signal) {
       const names = await docker.answer(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], signal);
@@ -98,7 +85,7 @@ class DockerProgram {
       const handedOver = await feed(child, archive, signal);
       const { exitCode, stderr } = await child.ended;
       if (signal?.aborted) throw new InterruptedError(undefined, { cause: signal.reason });
-      if (exitCode !== 0 || !handedOver) throw refusal(stderr);
+      if (exitCode !== 0 || !handedOver) throw failure(stderr);
     } finally {
       child.kill();
       await said;
@@ -153,38 +140,30 @@ async function feed(child: FedChild, archive: ByteStream, signal: AbortSignal | 
   }
 }
 
-async function eachLine(output: ByteStream, onMessage: (line: string) => void): Promise<void> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of output) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop()?.slice(-LINE_LIMIT_CHARACTERS) ?? "";
-    for (const line of lines) if (line.trim() !== "") onMessage(line.trim());
-  }
-}
-
 function answerOf({ exitCode, stdout, stderr }: ChildResult): string {
-  if (exitCode !== 0) throw refusal(stderr);
+  if (exitCode !== 0) throw failure(stderr);
   return new TextDecoder().decode(stdout).trim();
 }
 
-function imageFacts(json: string): ImageFacts {
+function parsedJson(text: string): unknown {
   try {
-    const { Id, RepoTags, Architecture, Size } = inspectSchema.parse(JSON.parse(json));
-    return { id: Id, tags: RepoTags ?? [], architecture: Architecture, sizeBytes: Size };
-  } catch (error) {
-    throw new DockerError("The Docker engine describes an image in a form that is not understood", { cause: error });
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
-/** The client's last line as a sentence of ours, without the engine's temporary folders. */
-function refusal(stderr: string): DockerError {
-  const line = stderr.split("\n").findLast((line) => line.trim() !== "")?.trim() ?? "no reason given";
+async function eachLine(output: ByteStream, onMessage: (line: string) => void): Promise<void> {
+  for await (const line of linesOf(output)) onMessage(line);
+}
+
+/** The client's last line as a sentence of ours. */
+function failure(stderr: string): DockerError {
+  const line = stderr.split("\n").findLast((line) => line.trim() !== "")?.trim() ?? "";
   if (/^(error during connect|cannot connect|permission denied while trying)/i.test(line)) {
     return new DockerError(
       `The Docker engine cannot be reached: ${line.replace(/\. Is the docker daemon running\?$/, "")}`,
     );
   }
-  const reason = line.replace(/^Error( response from daemon)?: /, "").replaceAll(/\S*\/docker-import-\d+\//g, "");
-  return new DockerError(`The Docker engine refused: ${reason}`);
+  return refusal(line.replace(/^Error( response from daemon)?: /, ""));
 }

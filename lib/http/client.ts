@@ -28,6 +28,12 @@ export interface HttpAnswer {
 /** Sends one request and never repeats or redirects it. */
 export type HttpClient = (url: URL, request?: HttpRequest) => Promise<HttpAnswer>;
 
+/** How a client reaches its server. */
+export interface HttpClientOptions {
+  /** Path of a unix socket that every call goes to, whatever host the URL names. */
+  readonly unixSocket?: string;
+}
+
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** What is sent becomes garbage that `fetch` lets go late: with pieces of 256 KiB it takes 40 MiB more, and no less time. */
 const SENT_PIECE_BYTES = 64 * 1024;
@@ -42,13 +48,18 @@ const MIN_PIECE_BYTES = 16 * 1024;
  * @throws {UnavailableError} the server cannot be reached; {UpstreamTimeoutError} it does not answer in time;
  * {UpstreamError} it redirects; {InterruptedError} the signal was aborted
  */
-export function httpClient(service: Service): HttpClient {
+export function httpClient(service: Service, { unixSocket }: HttpClientOptions = {}): HttpClient {
   return async (url, request = {}) => {
     const timeoutMs = request.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const watchdog = new Watchdog(timeoutMs, request.signal);
     const sending = new Sending(() => watchdog.restart(timeoutMs));
     try {
-      const response = await fetch(url, { ...fetchOptions(request, sending), signal: watchdog.signal });
+      using client = unixSocket === undefined ? undefined : socketClient(unixSocket); // the answer outlives it
+      const response = await fetch(url, {
+        ...fetchOptions(request, sending),
+        signal: watchdog.signal,
+        ...(client === undefined ? {} : { client }),
+      });
       sending.end();
       if (response.status >= 300 && response.status < 400 && response.status !== 304) {
         await response.body?.cancel();
@@ -70,6 +81,10 @@ export function httpClient(service: Service): HttpClient {
       throw sending.failure ?? translate(service, url, error, watchdog, request.signal);
     }
   };
+}
+
+function socketClient(path: string): Deno.HttpClient {
+  return Deno.createHttpClient({ proxy: { transport: "unix", path }, poolMaxIdlePerHost: 0 });
 }
 
 function fetchOptions(request: HttpRequest, sending: Sending): RequestInit {

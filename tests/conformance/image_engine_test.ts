@@ -2,18 +2,38 @@ import assert from "node:assert/strict";
 import { dockerCli } from "../../lib/docker/docker_cli.ts";
 import type { ImageEngine } from "../../lib/docker/docker.ts";
 import { scratchArchive } from "../../lib/docker/scratch_archive.ts";
+import { engineApi } from "../../lib/docker/engine_api.ts";
 import { DockerError, IntegrityError, InterruptedError } from "../../lib/errors.ts";
 import { type ByteStream, byteStream, streamOf } from "../../lib/streams.ts";
-import { type DockerEngine, dockerPrograms, startDockerEngine } from "../support/docker_engine.ts";
+import { dockerPrograms, startDockerEngine, type TestEngine } from "../support/docker_engine.ts";
 import { keystream } from "../support/keystream.ts";
 import { peerPath } from "../support/peers.ts";
+import { startPodmanEngine } from "../support/podman_engine.ts";
 
-/** What every {@link ImageEngine} does, tried with each of them against a real engine. */
-const IMPLEMENTATIONS: readonly { name: string; connect: (dockerHost: string) => ImageEngine }[] = dockerPrograms().map(
-  (program) => ({ name: program, connect: (dockerHost) => dockerCli({ dockerHost, program }) }),
-);
+interface Implementation {
+  readonly name: string;
+  readonly connect: (dockerHost: string) => ImageEngine;
+  /** Starts an engine for it; `undefined` when none is installed. */
+  readonly start: (() => Promise<TestEngine>) | undefined;
+}
 
 const dockerd = peerPath("dockerd");
+const podman = peerPath("podman");
+const startDocker = dockerd === undefined ? undefined : () => startDockerEngine(dockerd);
+const startPodman = podman === undefined ? undefined : () => startPodmanEngine(podman);
+const socket = (dockerHost: string) => engineApi({ dockerHost });
+
+/** What every {@link ImageEngine} does, tried with each of them against real engines. */
+const IMPLEMENTATIONS: readonly Implementation[] = [
+  ...dockerPrograms().map((program) => ({
+    name: program,
+    connect: (dockerHost: string) => dockerCli({ dockerHost, program }),
+    start: startDocker,
+  })),
+  { name: "the socket of dockerd", connect: socket, start: startDocker },
+  { name: "the socket of Podman", connect: socket, start: startPodman },
+];
+
 const REFERENCES = ["azaion/one:7", "azaion/two:7"];
 const architecture = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
 
@@ -33,15 +53,16 @@ function archiveThen(end: () => Promise<undefined>): ByteStream {
   });
 }
 
-for (const { name, connect } of IMPLEMENTATIONS) {
+for (const { name, connect, start } of IMPLEMENTATIONS) {
   Deno.test({
     name: `ImageEngine by ${name}`,
-    ignore: dockerd === undefined,
+    ignore: start === undefined,
     async fn(test) {
-      await using engine = await startDockerEngine(dockerd ?? "");
-      const step = (title: string, run: (images: ImageEngine, engine: DockerEngine) => Promise<void>) =>
+      assert.ok(start);
+      await using engine = await start();
+      const step = (title: string, run: (images: ImageEngine) => Promise<void>) =>
         test.step(title, async () => {
-          await run(connect(engine.dockerHost), engine);
+          await run(connect(engine.dockerHost));
           await engine.clear();
         });
 
@@ -111,7 +132,7 @@ for (const { name, connect } of IMPLEMENTATIONS) {
 
   Deno.test({
     name: `ImageEngine by ${name} says that no engine answers`,
-    ignore: dockerd === undefined,
+    ignore: start === undefined,
     async fn() {
       const images = connect("unix:///nowhere/docker.sock");
       const expected = { name: "DockerError", message: /^The Docker engine cannot be reached: / };

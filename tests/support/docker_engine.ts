@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { dockerCli } from "../../lib/docker/docker_cli.ts";
+import { engineApi } from "../../lib/docker/engine_api.ts";
 import type { ImageEngine } from "../../lib/docker/docker.ts";
 import { messageOf } from "../../lib/errors.ts";
 
@@ -7,11 +7,11 @@ const READY_LIMIT_MS = 30_000;
 const POLL_MS = 50;
 const STOP_LIMIT_MS = 10_000;
 
-/** A Docker engine of our own, in a temporary folder; nothing of the machine's engine is touched. */
-export interface DockerEngine extends AsyncDisposable {
+/** An engine of our own, in a temporary folder; nothing of the machine's engine is touched. */
+export interface TestEngine extends AsyncDisposable {
   /** `unix:///…` */
   readonly dockerHost: string;
-  /** Its images, through the command line client. */
+  /** Its images, over its socket. */
   readonly images: ImageEngine;
   /** Removes every image. */
   clear(): Promise<void>;
@@ -22,7 +22,7 @@ export interface DockerEngine extends AsyncDisposable {
  * its folder removed.
  * @param dockerd absolute path
  */
-export async function startDockerEngine(dockerd: string): Promise<DockerEngine> {
+export async function startDockerEngine(dockerd: string): Promise<TestEngine> {
   const folder = await Deno.makeTempDir({ prefix: "tally-docker-" });
   const dockerHost = `unix://${folder}/docker.sock`;
   const logFile = await Deno.open(join(folder, "log"), { write: true, create: true });
@@ -36,8 +36,8 @@ export async function startDockerEngine(dockerd: string): Promise<DockerEngine> 
     stderr: "piped",
   }).spawn();
   const logged = daemon.stderr.pipeTo(logFile.writable);
-  const images = dockerCli({ dockerHost });
-  const engine: DockerEngine = {
+  const images = engineApi({ dockerHost });
+  const engine: TestEngine = {
     dockerHost,
     images,
     clear: () => clearImages(dockerHost),
@@ -66,7 +66,7 @@ function realPath(path: string): string | undefined {
   }
 }
 
-async function untilReady(engine: DockerEngine, daemon: Deno.ChildProcess, logPath: string): Promise<void> {
+async function untilReady(engine: TestEngine, daemon: Deno.ChildProcess, logPath: string): Promise<void> {
   let problem: unknown;
   for (let waitedMs = 0; waitedMs < READY_LIMIT_MS; waitedMs += POLL_MS) {
     try {

@@ -1,7 +1,17 @@
 import { processEnvironment } from "../../lib/system/environment.ts";
 
 /** Programs of other people that some tests run against. `tools/peers.ts` finds or installs them. */
-export const PEER_NAMES = ["versitygw", "dockerd", "openssl", "curl", "bash", "zsh", "fish", "script"] as const;
+export const PEER_NAMES = [
+  "versitygw",
+  "dockerd",
+  "podman",
+  "openssl",
+  "curl",
+  "bash",
+  "zsh",
+  "fish",
+  "script",
+] as const;
 
 /** One of {@link PEER_NAMES}. */
 export type PeerName = typeof PEER_NAMES[number];

@@ -12,6 +12,8 @@ export interface Conversation {
   send(text: string): Promise<void>;
   /** Waits until the client has gone, or the server is disposed. */
   clientGone(): Promise<void>;
+  /** Waits until the client has sent this text, or has gone; gives all that it sent behind the head. */
+  received(text: string): Promise<string>;
 }
 
 /** Listens on a free port of this machine. The handler is called for each connection, after the head of the request was read. */
@@ -44,26 +46,28 @@ async function talk(
     const head = await readHead(connection);
     await handle({
       send: (text) => writeAll(connection, utf8(text)),
-      clientGone: async () => {
-        const buffer = new Uint8Array(1024);
-        while (await connection.read(buffer) !== null);
-      },
+      clientGone: async () => void await sentUntil(connection, () => false),
+      received: (text) => sentUntil(connection, (sent) => `${head}${sent}`.includes(text)),
     }, head);
   } catch (error) {
     if (!isGone(error)) throw error;
   }
 }
 
-async function readHead(connection: Deno.TcpConn): Promise<string> {
+function readHead(connection: Deno.TcpConn): Promise<string> {
+  return sentUntil(connection, (sent) => sent.includes("\r\n\r\n"));
+}
+
+async function sentUntil(connection: Deno.TcpConn, isEnough: (sent: string) => boolean): Promise<string> {
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(4096);
-  let head = "";
-  while (!head.includes("\r\n\r\n")) {
+  let sent = "";
+  while (!isEnough(sent)) {
     const count = await connection.read(buffer);
     if (count === null) break;
-    head += decoder.decode(buffer.subarray(0, count));
+    sent += decoder.decode(buffer.subarray(0, count));
   }
-  return head;
+  return sent;
 }
 
 function closeQuietly(open: Set<Deno.TcpConn>, connection: Deno.TcpConn): void {

@@ -84,7 +84,9 @@ const BAD: Readonly<Record<string, readonly string[]>> = {
   JWT_ALGORITHMS: ["none", "HS512", "es256", ","],
   JWT_VERIFY: ["false", "OFF"],
   CALLER_AUTH: ["none"],
-  DOCKER_HOST: ["unix://", "ssh://host", "docker.sock"],
+  DOCKER_HOST: ["unix://", "ssh://host", "docker.sock", "tcp://host", "tcp://a b:1"],
+  DOCKER_VIA: ["docker"],
+  DOCKER_PROGRAM: ["docker", "./docker"],
 };
 
 for (const [name, values] of Object.entries(BAD)) {

@@ -1,0 +1,42 @@
+import { join } from "node:path";
+import { engineApi } from "../../lib/docker/engine_api.ts";
+import type { TestEngine } from "./docker_engine.ts";
+import { eventually } from "./eventually.ts";
+
+/**
+ * Starts Podman's service, which speaks the Docker API, and waits until it answers. Dispose it: it is stopped, and its
+ * folder removed.
+ * @param podman absolute path
+ */
+export async function startPodmanEngine(podman: string): Promise<TestEngine> {
+  const folder = await Deno.makeTempDir({ prefix: "tally-podman-" });
+  const dockerHost = `unix://${folder}/podman.sock`;
+  const storage = [
+    ...["--root", join(folder, "root"), "--runroot", join(folder, "run"), "--tmpdir", join(folder, "tmp")],
+    ...["--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "none"],
+  ];
+  const env = { TMPDIR: folder };
+  const service = new Deno.Command(podman, {
+    args: [...storage, "system", "service", "--time=0", dockerHost],
+    env,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  const images = engineApi({ dockerHost });
+  await eventually("Podman answers", () => images.version().then(() => true, () => false));
+  return {
+    dockerHost,
+    images,
+    async clear() {
+      const args = [...storage, "rmi", "--all", "--force"];
+      const { success, stderr } = await new Deno.Command(podman, { args, env }).output();
+      if (!success) throw new Error(new TextDecoder().decode(stderr));
+    },
+    async [Symbol.asyncDispose]() {
+      service.kill("SIGTERM");
+      await service.status;
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
