@@ -1,21 +1,20 @@
-import { z } from "zod";
 import { type Bytes, concat } from "../bytes.ts";
 import { TAR_BLOCK_BYTES } from "../docker/tar.ts";
 import { IntegrityError } from "../errors.ts";
 import { type ByteStream, byteStream } from "../streams.ts";
+import { ImageList } from "./image_list.ts";
 import { missingImages, quotedList } from "./references.ts";
 import { TarWalk } from "./tar_walk.ts";
 
-const MANIFEST_NAME = "manifest.json";
 /** Zeros behind the end of an archive; GNU tar fills up to 10 KiB. */
 const TRAILER_LIMIT_BYTES = 1024 * 1024;
 
-const manifestSchema = z.array(z.object({ RepoTags: z.array(z.string()).nullish() }));
-
 /**
- * Lets an archive of `docker save` through and checks it on the way. Its end is held back until the source has ended
- * well and the archive's own list of images has been found to hold all that are expected, so that an engine that is cut
- * off on an error has never seen a whole archive.
+ * Lets an image archive through and checks it on the way: one of `docker save`, or an OCI image layout, which gets the
+ * list of images that `docker save` would have written as its last file, since older engines cannot do without.
+ *
+ * Its end is held back until the source has ended well and the archive's own list of images has been found to hold all
+ * that are expected, so that an engine that is cut off on an error has never seen a whole archive.
  *
  * The stream fails with {@link IntegrityError} when the data is no such archive (a wrong key gives garbage), when it was
  * cut off, or when it holds other images.
@@ -38,7 +37,8 @@ export function checkedArchive(source: ByteStream, expected: readonly string[]):
 
 class ArchiveCheck {
   readonly #expected: readonly string[];
-  readonly #walk = new TarWalk(MANIFEST_NAME);
+  readonly #images = new ImageList(hostArchitecture());
+  readonly #walk = new TarWalk(this.#images);
   #trailer: Bytes = new Uint8Array(0);
   #over = false;
 
@@ -72,23 +72,18 @@ class ArchiveCheck {
       throw new IntegrityError("The image archive was cut off");
     }
     if (this.#trailer.some((byte) => byte !== 0)) throw damaged();
-    const missing = missingImages(this.#expected, imagesOf(this.#walk.found));
+    const { references, addition } = this.#images.read();
+    const missing = missingImages(this.#expected, references);
     if (missing.length > 0) {
       throw new IntegrityError(`The archive is another one: it does not hold ${quotedList(missing)}`);
     }
-    return this.#trailer;
+    return addition.byteLength === 0 ? this.#trailer : concat(addition, this.#trailer);
   }
 }
 
-function imagesOf(manifest: Bytes | undefined): readonly string[] {
-  try {
-    const images = manifestSchema.parse(JSON.parse(new TextDecoder().decode(manifest)));
-    return images.flatMap(({ RepoTags }) => RepoTags ?? []);
-  } catch (error) {
-    throw new IntegrityError(`The archive is not one of docker save: it has no ${MANIFEST_NAME} that can be read`, {
-      cause: error,
-    });
-  }
+/** As Docker calls it. */
+function hostArchitecture(): string {
+  return Deno.build.arch === "aarch64" ? "arm64" : "amd64";
 }
 
 function notAnArchive(cause: unknown): IntegrityError {

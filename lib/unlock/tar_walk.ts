@@ -2,32 +2,39 @@ import type { Bytes } from "../bytes.ts";
 import { paddedSize, parsePaxRecords, parseTarHeader, TAR_BLOCK_BYTES, type TarHeader } from "../docker/tar.ts";
 import { IntegrityError } from "../errors.ts";
 
-/** Long names, pax records and the file that is collected are small. */
+/** Long names, pax records and the files that are collected are small. */
 const CONTENT_LIMIT_BYTES = 1024 * 1024;
 
+/** Collects files of an archive. Paths are without a leading `./`. */
+export interface FileCollector {
+  /** Whether the content is wanted; asked once for each regular file that is not empty. */
+  wants(path: string, sizeBytes: number): boolean;
+  /** Takes a content that is wanted; the bytes are the collector's own. */
+  take(path: string, content: Bytes): void;
+}
+
 /**
- * Walks through the entries of a tar archive as its bytes pass, and collects the contents of one file. Payload is
- * stepped over by arithmetic; only headers, names and that one file are copied.
+ * Walks through the entries of a tar archive as its bytes pass, and hands some files to a collector. Payload is stepped
+ * over by arithmetic; only headers, names and the wanted files are copied.
  */
 export class TarWalk {
-  readonly #wanted: string;
+  readonly #files: FileCollector;
   /** What is being read: a header, or the content behind one. */
   #header: TarHeader | undefined;
+  /** Room for what is being read; `undefined` for a content that nobody wants. */
   #gathered: Bytes | undefined = new Uint8Array(TAR_BLOCK_BYTES);
   #leftBytes = TAR_BLOCK_BYTES;
   /** What pax records or a GNU long name say of the entry that comes next. */
   #nextName: string | undefined;
   #nextSize: number | undefined;
 
-  /** Contents of the last file of the wanted name. */
-  found: Bytes | undefined;
   /** Whether the first header has been read, and is one. */
   begun = false;
   /** Bytes of the end so far: from the first block of zeros on. */
   endBytes = 0;
 
-  constructor(wanted: string) {
-    this.#wanted = wanted;
+  constructor(files: FileCollector) {
+    this.#files = files;
   }
 
   /**
@@ -42,7 +49,7 @@ export class TarWalk {
       this.#gathered?.set(taken, this.#gathered.byteLength - this.#leftBytes);
       this.#leftBytes -= taken.byteLength;
       offset += taken.byteLength;
-      if (this.#leftBytes === 0) this.#step(this.#gathered ?? new Uint8Array(0));
+      if (this.#leftBytes === 0) this.#step(this.#gathered);
     }
     if (this.endBytes === 0) return chunk.byteLength;
     const passing = Math.max(0, offset - this.endBytes);
@@ -50,10 +57,12 @@ export class TarWalk {
     return passing;
   }
 
-  #step(gathered: Bytes): void {
-    if (this.#header === undefined) return this.#afterHeader(parseTarHeader(gathered));
-    this.#afterContent(this.#header, gathered.subarray(0, this.#header.sizeBytes));
+  #step(gathered: Bytes | undefined): void {
+    const header = this.#header;
     this.#expectHeader();
+    if (gathered === undefined) return;
+    if (header === undefined) return this.#afterHeader(parseTarHeader(gathered));
+    this.#afterContent(header, gathered.subarray(0, header.sizeBytes));
   }
 
   #expectHeader(): void {
@@ -66,8 +75,8 @@ export class TarWalk {
     this.begun = true;
     if (raw === undefined) return void (this.endBytes = TAR_BLOCK_BYTES);
     const header = isAnnotation(raw) ? raw : this.#annotated(raw);
+    if (header.sizeBytes === 0) return;
     this.#leftBytes = paddedSize(header.sizeBytes);
-    if (this.#leftBytes === 0) return this.#expectHeader();
     this.#header = header;
     this.#gathered = this.#isWanted(header) ? gatherRoom(header) : undefined;
   }
@@ -80,13 +89,13 @@ export class TarWalk {
   }
 
   #isWanted(header: TarHeader): boolean {
-    return isAnnotation(header) || (header.type === "0" && header.name.replace(/^\.\//, "") === this.#wanted);
+    return isAnnotation(header) || (header.type === "0" && this.#files.wants(pathOf(header), header.sizeBytes));
   }
 
   #afterContent(header: TarHeader, content: Bytes): void {
     if (header.type === "L") this.#nextName = new TextDecoder().decode(content).replace(/\0[^]*$/, "");
     else if (header.type === "x") this.#takeRecords(parsePaxRecords(content));
-    else if (this.#isWanted(header)) this.found = content;
+    else this.#files.take(pathOf(header), content);
   }
 
   #takeRecords(records: ReadonlyMap<string, string>): void {
@@ -96,6 +105,10 @@ export class TarWalk {
     if (!/^\d{1,15}$/.test(size)) throw new IntegrityError("The tar archive names an impossible size");
     this.#nextSize = Number(size);
   }
+}
+
+function pathOf({ name }: TarHeader): string {
+  return name.replace(/^\.\//, "");
 }
 
 /** An entry that tells something of the next one. Global pax records (`g`) say nothing that matters here. */

@@ -17,9 +17,11 @@ import { Unlock, type UnlockSignIn } from "../../lib/unlock/unlock.ts";
 import { startDockerEngine } from "../support/docker_engine.ts";
 import { keystream } from "../support/keystream.ts";
 import { peerPath } from "../support/peers.ts";
+import { type PodmanEngine, startPodmanEngine } from "../support/podman_engine.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 
 const dockerd = peerPath("dockerd");
+const podman = peerPath("podman");
 const architecture = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
 const CREDENTIALS = { email: "operator@example.com", password: "correct horse" };
 const FRAGMENT = utf8("the key fragment of this archive");
@@ -331,6 +333,36 @@ for (const [way, connect] of Object.entries(WAYS)) {
     },
   });
 }
+
+/** An OCI image layout of all images, as Podman writes it: layers in gzip. */
+async function ociArchive(podman: PodmanEngine, folder: string): Promise<ByteStream> {
+  const layout = join(folder, "layout");
+  await podman.images.load(plainArchive());
+  for (const reference of REFERENCES) {
+    await podman.run("push", "--quiet", `localhost/${reference}`, `oci:${layout}:${reference}`);
+  }
+  await podman.clear();
+  const path = join(folder, "layout.tar");
+  const { success } = await new Deno.Command("tar", { args: ["cf", path, "-C", layout, "."] }).output();
+  assert.ok(success);
+  return (await Deno.open(path)).readable;
+}
+
+Deno.test({
+  name: "Unlock takes an OCI image layout that Podman wrote, into dockerd and into Podman",
+  ignore: dockerd === undefined || podman === undefined,
+  async fn() {
+    await using podmanEngine = await startPodmanEngine(podman ?? "");
+    await using dockerEngine = await startDockerEngine(dockerd ?? "");
+    for (const { images } of [dockerEngine, podmanEngine]) {
+      await using folder = await tempFolder();
+      const archive = await encrypted(await ociArchive(podmanEngine, folder.path));
+      await using made = await site({ engine: images, archive });
+      assert.deepEqual(await run(made), { state: "ready", error: null, progress: null });
+      assert.deepEqual(await images.list(), REFERENCES);
+    }
+  },
+});
 
 Deno.test("dockerCli() says that the program is not installed", async () => {
   const images = dockerCli({ dockerHost: "unix:///nowhere/docker.sock", program: "no-such-docker" });

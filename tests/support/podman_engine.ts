@@ -3,12 +3,18 @@ import { engineApi } from "../../lib/docker/engine_api.ts";
 import type { TestEngine } from "./docker_engine.ts";
 import { eventually } from "./eventually.ts";
 
+/** An engine of Podman's kind. */
+export interface PodmanEngine extends TestEngine {
+  /** Runs a verb of the `podman` program on it. */
+  run(...args: readonly string[]): Promise<void>;
+}
+
 /**
  * Starts Podman's service, which speaks the Docker API, and waits until it answers. Dispose it: it is stopped, and its
  * folder removed.
  * @param podman absolute path
  */
-export async function startPodmanEngine(podman: string): Promise<TestEngine> {
+export async function startPodmanEngine(podman: string): Promise<PodmanEngine> {
   const folder = await Deno.makeTempDir({ prefix: "tally-podman-" });
   const dockerHost = `unix://${folder}/podman.sock`;
   const storage = [
@@ -24,15 +30,16 @@ export async function startPodmanEngine(podman: string): Promise<TestEngine> {
     stderr: "null",
   }).spawn();
   const images = engineApi({ dockerHost });
+  const run = async (...args: readonly string[]) => {
+    const { success, stderr } = await new Deno.Command(podman, { args: [...storage, ...args], env }).output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+  };
   await eventually("Podman answers", () => images.version().then(() => true, () => false));
   return {
     dockerHost,
     images,
-    async clear() {
-      const args = [...storage, "rmi", "--all", "--force"];
-      const { success, stderr } = await new Deno.Command(podman, { args, env }).output();
-      if (!success) throw new Error(new TextDecoder().decode(stderr));
-    },
+    run,
+    clear: () => run("rmi", "--all", "--force"),
     async [Symbol.asyncDispose]() {
       service.kill("SIGTERM");
       await service.status;

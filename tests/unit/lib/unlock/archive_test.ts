@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { type Bytes, concat, utf8 } from "../../../../lib/bytes.ts";
 import { scratchArchive } from "../../../../lib/docker/scratch_archive.ts";
@@ -81,6 +82,98 @@ Deno.test("checkedArchive() reads the OCI layout of a newer docker save", async 
     tarEnd(),
   );
   assert.deepEqual(await collect(checkedArchive(streamOf(archive), [IMAGE, "azaion/b:1"]), 100_000), archive);
+});
+
+/** A file of an OCI image layout, and how others name it. */
+function blob(document: unknown): { digest: string; path: string; entry: Bytes } {
+  const content = utf8(JSON.stringify(document));
+  const hex = createHash("sha256").update(content).digest("hex");
+  const path = `blobs/sha256/${hex}`;
+  return { digest: `sha256:${hex}`, path, entry: file(path, content) };
+}
+
+function ociImage(architecture: string) {
+  const config = blob({ architecture, rootfs: { type: "layers" } });
+  const layer = blob(`layer for ${architecture}`);
+  const { digest, entry } = blob({
+    schemaVersion: 2,
+    config: { digest: config.digest },
+    layers: [{ digest: layer.digest }],
+  });
+  const listed = { Config: config.path, Layers: [layer.path] };
+  return { digest, listed, entries: concat(config.entry, layer.entry, entry), platform: { os: "linux", architecture } };
+}
+
+function ociArchive(index: unknown, ...entries: Bytes[]): Bytes {
+  const layout = file("./oci-layout", utf8('{"imageLayoutVersion":"1.0.0"}'));
+  return concat(layout, file("./index.json", utf8(JSON.stringify(index))), ...entries, tarEnd());
+}
+
+/** The list that is added to an archive whose own end is `tarEnd()`. */
+async function addedList(archive: Bytes, expected = [IMAGE]): Promise<unknown> {
+  const whole = await collect(checkedArchive(streamOf(archive), expected), 1_000_000);
+  const before = archive.byteLength - tarEnd().byteLength;
+  assert.deepEqual(whole.slice(0, before), archive.slice(0, before));
+  const list = JSON.parse(new TextDecoder().decode(whole.slice(before + 512)).replace(/\0+$/, ""));
+  assert.deepEqual(whole.slice(before), concat(file("manifest.json", utf8(JSON.stringify(list))), tarEnd()));
+  return list;
+}
+
+const HOST = ociImage(Deno.build.arch === "aarch64" ? "arm64" : "amd64");
+const OTHER = ociImage("riscv64");
+const NAMED = { annotations: { "org.opencontainers.image.ref.name": IMAGE } };
+
+Deno.test("checkedArchive() adds the list of docker save to an OCI image layout", async () => {
+  const { digest, listed, entries } = HOST;
+  const containerd = { "io.containerd.image.name": `docker.io/${IMAGE}`, "org.opencontainers.image.ref.name": "1" };
+  const second = { "org.opencontainers.image.ref.name": "registry.example:5000/azaion/b:1" };
+  const manifests = [{ digest, annotations: containerd }, { digest: OTHER.digest, annotations: second }];
+  assert.deepEqual(await addedList(ociArchive({ manifests }, entries, OTHER.entries)), [
+    { Config: listed.Config, RepoTags: [`docker.io/${IMAGE}`], Layers: listed.Layers },
+    { Config: OTHER.listed.Config, RepoTags: ["registry.example:5000/azaion/b:1"], Layers: OTHER.listed.Layers },
+  ]);
+});
+
+Deno.test("checkedArchive() takes the image of this machine where a name stands for several platforms", async () => {
+  const attestation = { digest: `sha256:${"a".repeat(64)}`, platform: { os: "unknown", architecture: "unknown" } };
+  const choices = [
+    { images: [OTHER, HOST], chosen: HOST },
+    { images: [HOST], chosen: HOST },
+    { images: [OTHER], chosen: OTHER }, // the only one: the engine may know how to run it
+  ];
+  for (const { images, chosen } of choices) {
+    const manifests = [attestation, ...images.map(({ digest, platform }) => ({ digest, platform }))];
+    const nested = blob({ manifests });
+    const archive = ociArchive(
+      { manifests: [{ digest: nested.digest, ...NAMED }] },
+      ...[nested.entry, HOST.entries, OTHER.entries],
+    );
+    const [listed] = await addedList(archive) as { Config: string }[];
+    assert.equal(listed?.Config, chosen.listed.Config);
+  }
+});
+
+Deno.test("checkedArchive() does not take an OCI image without a name, manifest or right digest for one", async () => {
+  const { digest, entries, platform } = HOST;
+  const forged = file(`blobs/sha256/${digest.slice(7)}`, utf8('{"config":{"digest":"sha256:x"},"layers":[]}'));
+  const two = [{ digest: OTHER.digest, platform: OTHER.platform }, {
+    digest,
+    platform: { ...platform, architecture: "s390x" },
+  }];
+  const wrong = [
+    ociArchive({ manifests: [{ digest }] }, entries),
+    ociArchive({ manifests: [{ digest, annotations: { "org.opencontainers.image.ref.name": "1" } }] }, entries),
+    ociArchive({ manifests: [{ digest, ...NAMED }] }),
+    ociArchive({ manifests: [{ digest, ...NAMED }] }, forged),
+    ociArchive({ manifests: two.map((one) => ({ ...one, ...NAMED })) }, entries, OTHER.entries),
+  ];
+  for (const archive of wrong) assert.match(await refusal(archive), /does not hold "azaion\/a:1"/);
+});
+
+Deno.test("checkedArchive() bounds what it keeps of an OCI image layout", async () => {
+  const layers = Array.from({ length: 2000 }, () => ({ digest: HOST.digest }));
+  const many = Array.from({ length: 30 }, (_, index) => blob({ config: { digest: HOST.digest }, layers, index }).entry);
+  assert.match(await refusal(ociArchive({ manifests: [] }, ...many)), /is damaged/);
 });
 
 Deno.test("checkedArchive() refuses what is not an archive before anything leaves", async () => {
