@@ -8,8 +8,10 @@ export interface RunOptions {
   readonly onLine?: (line: string) => void;
   /** The program is ended after this time. */
   readonly limitMs: number;
-  /** The program is ended when it prints nothing for this time; counts only together with `onLine`. */
+  /** The program is ended when it prints no line of progress for this time; counts only together with `onLine`. */
   readonly stallMs?: number;
+  /** Whether a line is progress; every line is, when this is left out. */
+  readonly isProgress?: (line: string) => boolean;
 }
 
 /** How a program ended. */
@@ -37,7 +39,12 @@ export async function run(program: string, args: readonly string[], options: Run
   Deno.addSignalListener("SIGINT", interrupt);
   Deno.addSignalListener("SIGTERM", interrupt);
   try {
-    if (options.onLine !== undefined) await eachLine(child.stdout, options.onLine, () => stall.reset());
+    const { onLine, isProgress = () => true } = options;
+    const take = (line: string) => {
+      if (isProgress(line)) stall.reset();
+      onLine?.(line);
+    };
+    if (onLine !== undefined) await eachLine(child.stdout, take);
     const { code } = await child.status;
     await stopped;
     return { exitCode: code, end };
@@ -76,15 +83,13 @@ class Alarm {
   }
 }
 
-/** Calls `onLine` with each line, the last one also when it is cut off, and `onText` with each sign of life. */
+/** Calls `onLine` with each line, the last one also when it is cut off. */
 async function eachLine(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   onLine: (line: string) => void,
-  onText: () => void,
 ): Promise<void> {
   let rest = "";
   for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    onText();
     const lines = (rest + text).split("\n");
     rest = lines.pop() ?? "";
     lines.forEach(onLine);

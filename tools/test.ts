@@ -67,6 +67,7 @@ async function runTests(
       onLine: (line) => output.take(line),
       limitMs: LIMIT_MS,
       stallMs: STALL_MS,
+      isProgress: (line) => !/ has been running for over /.test(line),
     });
     return { result, report: await readReport(reportPath), unfinished: output.unfinished };
   } finally {
