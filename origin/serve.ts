@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { isLoopback } from "../lib/config/options.ts";
 import { ConfigurationError } from "../lib/errors.ts";
+import { isLoopback } from "../lib/http/loopback.ts";
 import { type Handler, serveHttp } from "../lib/http/server.ts";
 import { type Logger, silentLogger } from "../lib/log.ts";
 import { type Clock, systemClock } from "../lib/system/clock.ts";

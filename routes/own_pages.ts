@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from "hono";
-import { isLoopback } from "../lib/config/options.ts";
+import { isLoopback } from "../lib/http/loopback.ts";
 import { NotAllowedError } from "../lib/errors.ts";
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { ConfigurationError, messageOf } from "../errors.ts";
+import { isLoopback } from "../http/loopback.ts";
 import type { Environment } from "../system/environment.ts";
 import { readSmallFile } from "../system/files.ts";
-import { isLoopback, type Option, OPTIONS, type SettingKey, type Settings } from "./options.ts";
+import { type Option, OPTIONS, type SettingKey, type Settings } from "./options.ts";
 
 /** Where a value came from, strongest first. */
 export type Origin = "flag" | "environment" | "file" | "default";

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { isLoopback } from "../http/loopback.ts";
 import type { Environment } from "../system/environment.ts";
 
 /** One setting of the table: the same row makes the flag, the variable, the check, the help text and the documentation. */
@@ -29,13 +30,6 @@ const SEVEN_IMAGES = [
   "azaion/autopilot",
   "azaion/ai-training",
 ].join(",");
-
-const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]", "::1"]);
-
-/** Whether a host name or address can only be reached from this machine. */
-export function isLoopback(host: string): boolean {
-  return LOOPBACK_HOSTS.has(host) || /^127(\.\d{1,3}){3}$/.test(host);
-}
 
 function text(value: string): string {
   return value;

@@ -1,6 +1,7 @@
 import type { Bytes } from "../bytes.ts";
 import { InterruptedError, type Service, UnavailableError, UpstreamError, UpstreamTimeoutError } from "../errors.ts";
 import { type ByteStream, byteStream, inPieces } from "../streams.ts";
+import { isLoopback } from "./loopback.ts";
 import { piecesOf, SizedBody } from "./sized_body.ts";
 
 /** A call to a server. */
@@ -34,6 +35,7 @@ export interface HttpClientOptions {
   readonly unixSocket?: string;
 }
 
+const HTTP_PORT = 80;
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** What is sent becomes garbage that `fetch` lets go late: with pieces of 256 KiB it takes 40 MiB more, and no less time. */
 const SENT_PIECE_BYTES = 64 * 1024;
@@ -54,7 +56,7 @@ export function httpClient(service: Service, { unixSocket }: HttpClientOptions =
     const watchdog = new Watchdog(timeoutMs, request.signal);
     const sending = new Sending(() => watchdog.restart(timeoutMs));
     try {
-      using client = unixSocket === undefined ? undefined : socketClient(unixSocket); // the answer outlives it
+      using client = unixSocket === undefined ? directClient(url) : socketClient(unixSocket); // the answer outlives it
       const response = await fetch(url, {
         ...fetchOptions(request, sending),
         signal: watchdog.signal,
@@ -81,6 +83,13 @@ export function httpClient(service: Service, { unixSocket }: HttpClientOptions =
       throw sending.failure ?? translate(service, url, error, watchdog, request.signal);
     }
   };
+}
+
+/** What goes to this machine itself goes past the proxies of `HTTP_PROXY` and `ALL_PROXY`: it holds passwords in the clear. */
+function directClient({ protocol, hostname, port }: URL): Deno.HttpClient | undefined {
+  if (protocol !== "http:" || !isLoopback(hostname)) return undefined;
+  const address = { hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || HTTP_PORT) };
+  return Deno.createHttpClient({ proxy: { transport: "tcp", ...address }, poolMaxIdlePerHost: 0 });
 }
 
 function socketClient(path: string): Deno.HttpClient {

@@ -11,6 +11,11 @@ import { type TempFolder, tempFolder } from "../support/temp_folder.ts";
 
 const CONTENT = crypto.getRandomValues(new Uint8Array(50_000));
 const LARGE_BYTES = 32 * 1024 * 1024;
+const NO_DOCKER = {
+  dockerHost: "unix:///proc/none.sock",
+  dockerVia: "socket",
+  dockerProgram: "/usr/bin/docker",
+} as const;
 const script = peerPath("script");
 
 interface Site extends AsyncDisposable {
@@ -26,7 +31,7 @@ async function startSite(): Promise<Site> {
   await using made = new AsyncDisposableStack();
   const folder = made.use(await tempFolder());
   const demo = made.use(
-    await DemoSite.start({ path: folder.path, imageTag: "cli-test", dockerHost: "unix:///proc/none.sock" }, {
+    await DemoSite.start({ path: folder.path, imageTag: "cli-test", docker: NO_DOCKER }, {
       program: thisProgram(processEnvironment),
       clock: systemClock,
       signal: new AbortController().signal,
@@ -112,6 +117,14 @@ Deno.test("tally login, upload, whoami, load and logout do what they say, by a d
     assert.equal(exitCode, 5);
     assert.equal(JSON.parse(stderr).code, "not_found");
     await assert.rejects(Deno.stat(join(folder.path, "missing.bin")), Deno.errors.NotFound);
+  });
+
+  await t.step("a proxy of the environment gets nothing that is for this machine", async () => {
+    const nobody = "http://127.0.0.1:9";
+    const { exitCode, stderr } = await run(["whoami"], {
+      env: { HTTP_PROXY: nobody, http_proxy: nobody, ALL_PROXY: nobody },
+    });
+    assert.equal(exitCode, 0, stderr);
   });
 
   await t.step("logout forgets", async () => {

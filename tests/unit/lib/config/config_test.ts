@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { collectSettings, parseSettings, readSettingsFile, type Sources } from "../../../../lib/config/config.ts";
-import { isLoopback, OPTIONS } from "../../../../lib/config/options.ts";
+import { OPTIONS } from "../../../../lib/config/options.ts";
 import { ConfigurationError } from "../../../../lib/errors.ts";
 import { tempFolder } from "../../../support/temp_folder.ts";
 
@@ -105,17 +105,6 @@ Deno.test("parseSettings() allows plain http for this machine only", () => {
   for (const host of ["127.0.0.1.example.com", "10.0.0.1", "localhost.example.com", "0.0.0.0"]) {
     assert.equal(faultsOf({ environment: { RESOURCE_API_URL: `http://${host}:3000` } }).length, 1, host);
   }
-});
-
-Deno.test("isLoopback() is not taken in by names that look like it", () => {
-  assert.deepEqual(["127.0.0.1", "::1", "localhost"].map(isLoopback), [true, true, true]);
-  assert.deepEqual(["0.0.0.0", "127.0.0.1.nip.io", "128.0.0.1", "::", ""].map(isLoopback), [
-    false,
-    false,
-    false,
-    false,
-    false,
-  ]);
 });
 
 Deno.test("parseSettings() does not let others act as whoever is signed in", () => {
