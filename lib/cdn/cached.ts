@@ -3,6 +3,7 @@ import { crc32 } from "node:zlib";
 import { z } from "zod";
 import { type Bytes, concat, utf8 } from "../bytes.ts";
 import { sha256Hex } from "../crypto/keys.ts";
+import { IntegrityError } from "../errors.ts";
 import { bigPartName } from "../split/plan.ts";
 import { type ByteStream, collect, watched } from "../streams.ts";
 import {
@@ -87,6 +88,7 @@ export class BigPartCache {
 
   async #present(resource: ResourceName): Promise<CachedBigPart | undefined> {
     const path = this.#path(resource);
+    await this.#requireFolder(resource.folder);
     const facts = await fileFacts(path);
     if (facts === undefined) return undefined;
     const id = await identify(path, facts.sizeBytes);
@@ -97,6 +99,7 @@ export class BigPartCache {
 
   /** Starts a new big part, which is in nobody's way until it is committed. */
   async create(): Promise<BigPartWriter> {
+    await this.#requireFolder(STAGING_FOLDER);
     const file = await AtomicFile.create(join(this.#root, STAGING_FOLDER, crypto.randomUUID()));
     return new BigPartWriter(file, (resource, pairing) => this.#commit(file, resource, pairing));
   }
@@ -104,12 +107,14 @@ export class BigPartCache {
   /** Writes down that the big part that is here now belongs to a small part. */
   async pair(resource: ResourceName, pairing: Pairing): Promise<void> {
     const path = this.#path(resource);
+    await this.#requireFolder(resource.folder);
     const facts = await fileFacts(path);
     if (facts !== undefined) await this.#record(resource, [{ ...pairing, id: await identify(path, facts.sizeBytes) }]);
   }
 
   /** Removes a big part that is not what its record says. */
   async evict(resource: ResourceName): Promise<void> {
+    await this.#requireFolder(resource.folder);
     await removeFile(this.#path(resource));
     await removeFile(this.#recordPath(resource));
   }
@@ -121,6 +126,7 @@ export class BigPartCache {
 
   async #commit(file: AtomicFile, resource: ResourceName, pairing: Pairing): Promise<void> {
     const path = this.#path(resource);
+    await this.#requireFolder(resource.folder);
     const facts = await fileFacts(file.temporaryPath);
     const next = { ...pairing, id: await identify(file.temporaryPath, facts?.sizeBytes ?? 0) };
     const present = (await this.#present(resource))?.pairing;
@@ -139,6 +145,12 @@ export class BigPartCache {
 
   async #record(resource: ResourceName, pairings: z.infer<typeof pairingSchema>[]): Promise<void> {
     await writeSmallFile(this.#recordPath(resource), utf8(JSON.stringify({ v: 1, pairings })));
+  }
+
+  /** A sandbox follows links out of the folders that it allows: nothing here is read or written through one. */
+  async #requireFolder(name: string): Promise<void> {
+    const path = join(this.#root, name);
+    if (await isLink(path)) throw new IntegrityError(`Cannot use the cache folder "${path}": it is a symbolic link`);
   }
 
   #path({ folder, name }: ResourceName): string {
@@ -207,6 +219,15 @@ async function identify(path: string, sizeBytes: number): Promise<string> {
   const head = await collect(await openFile(path, 0, PROBE_BYTES), PROBE_BYTES);
   const tail = await collect(await openFile(path, Math.max(0, sizeBytes - PROBE_BYTES)), 2 * PROBE_BYTES);
   return await sha256Hex(concat(utf8(`${sizeBytes}\0`), head, tail));
+}
+
+async function isLink(path: string): Promise<boolean> {
+  try {
+    return (await Deno.lstat(path)).isSymlink;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 function parseJson(bytes: Bytes): unknown {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Bytes, utf8 } from "../../../../lib/bytes.ts";
 import { BigPartCache, type CachedBigPart } from "../../../../lib/cdn/cached.ts";
+import { IntegrityError } from "../../../../lib/errors.ts";
 import { collect } from "../../../../lib/streams.ts";
 import { tempFolder } from "../../../support/temp_folder.ts";
 
@@ -94,4 +95,20 @@ Deno.test("BigPartCache.find() waits for a change that goes on behind its caller
   cache.later(RESOURCE, () => cache.evict(RESOURCE));
   await cache.settled();
   assert.equal(await cache.find(RESOURCE), undefined);
+});
+
+Deno.test("BigPartCache reads and writes nothing through a symbolic link", async () => {
+  await using folder = await tempFolder();
+  const cache = new BigPartCache(join(folder.path, "cache"));
+  await commit(cache, OLD);
+  const outside = join(folder.path, "outside");
+  await Deno.rename(join(folder.path, "cache/models"), outside);
+  await Deno.symlink(outside, join(folder.path, "cache/models"));
+  const before = await Deno.readTextFile(join(outside, "m.big.json"));
+  await assert.rejects(cache.find(RESOURCE), IntegrityError);
+  await assert.rejects(commit(cache, NEW), IntegrityError);
+  await assert.rejects(cache.pair(RESOURCE, { smallSha256: NEW.smallSha256, crc32: 0 }), IntegrityError);
+  await assert.rejects(cache.evict(RESOURCE), IntegrityError);
+  assert.equal(await Deno.readTextFile(join(outside, "m.big.json")), before);
+  assert.deepEqual([...Deno.readDirSync(outside)].map(({ name }) => name).sort(), ["m.big", "m.big.json"]);
 });
