@@ -5,6 +5,7 @@ import type { Io } from "./io.ts";
 import { ClosedOutputError, Output } from "./output.ts";
 import { createProgram } from "./program.ts";
 import type { Programs, Shell } from "./shell.ts";
+import { systemError } from "./system_error.ts";
 
 const OK = 0;
 
@@ -23,7 +24,8 @@ export async function run(args: readonly string[], io: Io, programs: Programs, s
   } catch (error) {
     if (error instanceof CommanderError) return usage(error, output);
     if (error instanceof ClosedOutputError) return EXIT_CODES.interrupted;
-    return output.error(error);
+    const { error: told, hint } = systemError(error) ?? { error };
+    return output.error(told, hint);
   }
 }
 

@@ -77,6 +77,9 @@ async function checkTarget({ output }: Shell, target: string, { force }: LoadFla
   }
   const info = await Deno.lstat(target).catch(() => undefined);
   if (info?.isDirectory) throw new UsageError(`Cannot write "${target}": it is a folder`);
+  if (info !== undefined && !info.isFile && !info.isSymlink) { // a file that takes its place would be no device any more
+    throw new UsageError(`Cannot write "${target}": it is not a regular file; use -o - for standard output`);
+  }
   if (info !== undefined && !force) {
     throw new UsageError(`Cannot write "${target}": it exists, and --force is not given`);
   }

@@ -1,3 +1,4 @@
+import { ConfigurationError, messageOf } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
 
 /** Answers one request. `cutOff` is aborted when the server has waited long enough at its end: give up then. */
@@ -22,7 +23,7 @@ const CLOSE_LIMIT_MS = 1_000;
  * Serves HTTP until `signal` is aborted. Then new requests get 503, and those that run have ten seconds to finish before
  * they are cut off. (`Deno.HttpServer.shutdown` alone would not do: once it has been called, nothing can be cut off.)
  * @param onListening called once, with the address it listens on
- * @throws {Deno.errors.AddrInUse} and whatever else keeps the port from being opened
+ * @throws {ConfigurationError} the port cannot be opened there
  */
 export async function serveHttp(
   { host, port, handlerAt, onBrokenOff = () => {}, clock }: ServerOptions,
@@ -36,7 +37,7 @@ export async function serveHttp(
     return new Response(null, { status: 500 });
   };
   const options = { hostname: host, port, signal: cutOff.signal, onListen: () => {}, onError };
-  const server = Deno.serve(options, (request, info) => {
+  const server = listen(options, (request, info) => {
     if (signal.aborted) return new Response(null, { status: 503, headers: { connection: "close" } });
     const completed = info.completed.catch(() => undefined).finally(() => running.delete(completed)); // a client that leaves
     running.add(completed);
@@ -51,6 +52,18 @@ export async function serveHttp(
   } else {
     cutOff.abort();
     await within(CLOSE_LIMIT_MS, Promise.all([server.finished, ...running]), clock);
+  }
+}
+
+function listen(
+  options: Deno.ServeTcpOptions,
+  handler: Deno.ServeHandler<Deno.NetAddr>,
+): Deno.HttpServer<Deno.NetAddr> {
+  try {
+    return Deno.serve(options, handler);
+  } catch (cause) {
+    const fault = `Cannot listen on ${options.hostname}, port ${options.port}: ${messageOf(cause)}`;
+    throw new ConfigurationError([fault], { cause });
   }
 }
 

@@ -97,6 +97,17 @@ Deno.test("tally login, upload, whoami, load and logout do what they say, by a d
     assert.equal((await run(["load", "model.bin", "-o", "out/copy.bin"])).exitCode, 2);
     assert.equal((await run(["load", "model.bin", "-o", "out/copy.bin", "--force"])).exitCode, 0);
     assert.equal((await run(["load", "model.bin", "-o", "-"])).exitCode, 0);
+    const denied = await run(["load", "model.bin", "-o", "/proc/none/copy.bin", "--json"]);
+    assert.deepEqual([denied.exitCode, JSON.parse(denied.stderr).code], [2, "usage"]);
+  });
+
+  await t.step("what is no regular file is not replaced, whatever is asked for", async () => {
+    using pipe = Deno.listen({ transport: "unix", path: join(folder.path, "socket") });
+    assert.ok(pipe);
+    const { exitCode, stderr } = await run(["load", "model.bin", "-o", "socket", "--force"]);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /it is not a regular file/);
+    assert.equal((await Deno.stat(join(folder.path, "socket"))).isSocket, true);
   });
 
   await t.step("the operator may not publish, whatever the size: 4", async () => {

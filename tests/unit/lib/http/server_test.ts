@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
+import { ConfigurationError } from "../../../../lib/errors.ts";
 import { type Handler, serveHttp } from "../../../../lib/http/server.ts";
 import { type Clock, systemClock } from "../../../../lib/system/clock.ts";
 
@@ -85,7 +86,11 @@ Deno.test("serveHttp stops at once when nothing runs, and fails when the port is
     clock: systemClock,
     handlerAt: () => () => new Response(),
   };
-  await assert.rejects(serveHttp(options, AbortSignal.abort(), () => {}), Deno.errors.AddrInUse);
+  await assert.rejects(serveHttp(options, AbortSignal.abort(), () => {}), (error: unknown) => {
+    assert.ok(error instanceof ConfigurationError);
+    assert.match(error.message, /^Cannot listen on 127\.0\.0\.1, port \d+: Address already in use/);
+    return true;
+  });
   first.stop();
   await first.ended;
 });
