@@ -2,6 +2,7 @@ import { PEER_NAMES, type PeerName } from "../tests/support/peers.ts";
 import { installPackage } from "./apt.ts";
 import { ensureDocker } from "./peers/docker.ts";
 import { ensurePodman } from "./peers/podman.ts";
+import { ensureQemu } from "./peers/qemu.ts";
 import { ensureVersitygw } from "./peers/versitygw.ts";
 import { findProgram } from "./program.ts";
 
@@ -18,6 +19,7 @@ const ENSURE: Readonly<Record<PeerName, () => Promise<Peer>>> = {
   zsh: () => ensureProgram("zsh", "zsh"),
   fish: () => ensureProgram("fish", "fish"),
   script: () => ensureProgram("script", "bsdutils"),
+  qemu: ensureQemu,
 };
 
 /** Finds every peer, and installs those that are missing where the machine allows it, one after the other. */

@@ -34,7 +34,7 @@ export function hardwareCommand(shell: Shell): Command {
 }
 
 async function collect({ output }: Shell, root: string, path: string | undefined): Promise<void> {
-  const { collectHardware, hardwareJson } = await import("../../lib/hardware/facts_file.ts");
+  const { collectHardware, hardwareJson } = await import("../../lib/hardware/collect.ts");
   const { probeHardware } = await import("../../lib/hardware/probe.ts");
   if (path === undefined) return output.raw(hardwareJson(await probeHardware(root)));
   await collectHardware(root, path);

@@ -1,7 +1,6 @@
 import { z } from "zod";
-import { utf8 } from "../bytes.ts";
 import { ConfigurationError } from "../errors.ts";
-import { readSmallFile, writePublicFile } from "../system/files.ts";
+import { readSmallFile } from "../system/files.ts";
 import { type HardwareFacts, probeHardware } from "./probe.ts";
 
 const FILE_LIMIT_BYTES = 8 * 1024;
@@ -19,26 +18,11 @@ export interface HardwareSource {
 
 /**
  * The facts of this machine. A sandboxed program cannot read `/proc` and `/sys`: it is given a file that somebody outside
- * of the sandbox has written with {@link collectHardware}.
+ * of the sandbox has written with `collectHardware()`.
  * @throws {ConfigurationError} when the file is missing or holds anything but facts
  */
 export function hardwareFacts({ hardwareFile, hardwareRoot }: HardwareSource): Promise<HardwareFacts> {
   return hardwareFile === undefined ? probeHardware(hardwareRoot) : readHardwareFile(hardwareFile);
-}
-
-/**
- * Probes the machine and writes the facts as JSON, whole or not at all. The file can be read by everybody (0644), as
- * everything in it can be read from the kernel: the service's user reads what root may have written.
- */
-export async function collectHardware(root: string, path: string): Promise<HardwareFacts> {
-  const facts = await probeHardware(root);
-  await writePublicFile(path, utf8(hardwareJson(facts)));
-  return facts;
-}
-
-/** The text of a facts file. */
-export function hardwareJson(facts: HardwareFacts): string {
-  return `${JSON.stringify(facts)}\n`;
 }
 
 async function readHardwareFile(path: string): Promise<HardwareFacts> {

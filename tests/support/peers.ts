@@ -11,6 +11,7 @@ export const PEER_NAMES = [
   "zsh",
   "fish",
   "script",
+  "qemu",
 ] as const;
 
 /** One of {@link PEER_NAMES}. */

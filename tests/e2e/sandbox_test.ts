@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { grantedVariables } from "../../tools/ship/flags.ts";
+import type { Architecture } from "../../tools/ship/programs.ts";
+import { fileForm, PASSWORD } from "../support/origin_site.ts";
+import { ShippedSite } from "../support/shipped_site.ts";
+import { tally } from "../support/tally.ts";
+
+const CONTENT = new Uint8Array(randomBytes(300_000));
+const PROBE = new URL("../support/sandbox_probe.js", import.meta.url);
+const SECRET = "a secret of somebody else";
+/** What the launcher gives the runtime beside the settings. */
+const OWN_VARIABLES = ["DENO_DIR", "DENO_NO_UPDATE_CHECK"];
+
+interface ProbeReport {
+  readonly results: Readonly<Record<string, string>>;
+  readonly args: readonly string[];
+  readonly variables: Readonly<Record<string, string | null>>;
+  readonly logLevel: string | null;
+  readonly hardwareFile: unknown;
+  readonly gc: string;
+  readonly evil: unknown;
+}
+
+/** A folder full of what could change how a program runs, and variables that point into it. */
+async function hostileSurroundings(folder: string): Promise<{ cwd: string; env: Record<string, string> }> {
+  const cwd = join(folder, "hostile");
+  await Deno.mkdir(cwd, { recursive: true });
+  const evil = join(cwd, "evil.js");
+  await Deno.writeTextFile(evil, "globalThis.evil = true;");
+  await Deno.writeTextFile(join(cwd, ".env"), "LOG_LEVEL=debug\nSECRET_TOKEN=from-file\n");
+  await Deno.writeTextFile(
+    join(cwd, "deno.json"),
+    JSON.stringify({
+      imports: { "zod": "./evil.js" },
+      permissions: { default: { all: true } },
+      preload: ["./evil.js"],
+    }),
+  );
+  await Deno.writeTextFile(join(cwd, "package.json"), JSON.stringify({ type: "commonjs", main: "evil.js" }));
+  const env = {
+    DENO_PERMISSION_BROKER_PATH: join(cwd, "broker.sock"),
+    NODE_OPTIONS: `--require ${evil}`,
+    DENO_V8_FLAGS: "--expose-gc",
+    DENO_INTERNAL_CHILD_ENTRYPOINT: evil,
+    NODE_CHANNEL_FD: "3",
+    DENO_DIR: cwd,
+    DENO_CERT: join(cwd, "evil.pem"),
+    DENO_TLS_CA_STORE: "system",
+    NODE_EXTRA_CA_CERTS: join(cwd, "evil.pem"),
+    LD_PRELOAD: "/lib/x86_64-linux-gnu/libutil.so.1",
+    LD_LIBRARY_PATH: cwd,
+    HARDWARE_FILE: "/etc/passwd",
+    HARDWARE_ROOT: cwd,
+    TAR_OPTIONS: "--checkpoint-action=exec=false",
+    SECRET_TOKEN: SECRET,
+  };
+  return { cwd, env };
+}
+
+async function runProbe(
+  site: ShippedSite,
+  path: string,
+  { args = [], ...options }: { args?: readonly string[]; cwd?: string; env?: Record<string, string> },
+): Promise<ProbeReport> {
+  const folder = join(site.folder, "models");
+  const secretFile = join(site.folder, "secret.txt");
+  await Deno.writeTextFile(secretFile, SECRET);
+  await Deno.writeTextFile(`${secretFile}.js`, "export default 1;");
+  await Deno.symlink("/proc/cpuinfo", join(folder, "proc")).catch(() => undefined);
+  using decoy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const input = JSON.stringify({ folder, secretFile, openPort: decoy.addr.port });
+  const { exitCode, stdout, stderr } = await site.run(path, [input, ...args], options);
+  assert.equal(exitCode, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+async function testDenials(site: ShippedSite, architecture: Architecture): Promise<void> {
+  const path = await site.make("device", architecture, await Deno.readFile(PROBE));
+  const args = ["-A", "--allow-all", "--allow-read", "--", "-A", "-P=default", "--config=deno.json"];
+  const report = await runProbe(site, path, { ...await hostileSurroundings(site.folder), args });
+  const denied = Object.keys(report.results).map((name) => [name, "denied"]);
+  assert.deepEqual(report.results, Object.fromEntries(denied));
+  assert.ok(denied.length > 20);
+  assert.deepEqual(report.args, args);
+  assert.deepEqual(Object.values(report.variables).filter((value) => value !== null), []);
+  assert.equal(report.logLevel, null);
+  assert.deepEqual(Object.keys(Object(report.hardwareFile)), ["cpu", "gpu", "memory", "driveSerial"]);
+  assert.equal(report.gc, "undefined");
+  assert.equal(report.evil, null);
+}
+
+/** Signs in, publishes and loads: what the sandbox must let through. */
+async function useDevice(site: ShippedSite, { url }: { url: string }): Promise<void> {
+  const { email } = await site.origin.user("ResourceUploader");
+  assert.deepEqual(await (await fetch(`${url}/health`)).json(), { status: "healthy" });
+  await expect(200, post(`${url}/login`, JSON.stringify({ email, password: PASSWORD })));
+  await expect(200, fetch(`${url}/upload/model.bin`, { method: "POST", body: fileForm(CONTENT, "model.bin") }));
+  const { email: operator } = await site.origin.user("Operator");
+  await expect(200, post(`${url}/login`, JSON.stringify({ email: operator, password: PASSWORD })));
+  assert.deepEqual(await load(url, 200), CONTENT);
+}
+
+async function load(url: string, status: number): Promise<Uint8Array> {
+  const body = JSON.stringify({ filename: "model.bin", folder: "models" });
+  return await expect(status, post(`${url}/load/model.bin`, body));
+}
+
+function post(url: string, body: string): Promise<Response> {
+  return fetch(url, { method: "POST", body, headers: { "content-type": "application/json" } });
+}
+
+async function expect(status: number, response: Promise<Response>): Promise<Uint8Array> {
+  const answer = await response;
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  assert.equal(answer.status, status, new TextDecoder().decode(bytes));
+  return bytes;
+}
+
+Deno.test("launcher: everything that a device must do works, whatever surrounds it", async (t) => {
+  await using site = await ShippedSite.open();
+  const path = await site.make("device", "x86_64");
+  const surroundings = await hostileSurroundings(site.folder);
+  await using device = await site.startDevice(path, surroundings);
+
+  await t.step("sign-in, upload, load", () => useDevice(site, device));
+
+  await t.step("the process has no variable but the settings", async () => {
+    const environment = await Deno.readTextFile(`/proc/${device.pid}/environ`);
+    const names = environment.split("\0").map((pair) => pair.split("=")[0] ?? "").filter((name) => name !== "");
+    assert.deepEqual(names.filter((name) => ![...grantedVariables(), ...OWN_VARIABLES].includes(name)), []);
+    assert.doesNotMatch(environment, new RegExp(SECRET));
+  });
+
+  await t.step("a link in the cache leads nowhere", async () => {
+    const outside = join(site.folder, "outside");
+    const cached = join(site.folder, "models", "models");
+    await Deno.mkdir(outside);
+    await Deno.rename(cached, `${cached}.away`);
+    await Deno.symlink(outside, cached);
+    await load(device.url, 502);
+    assert.deepEqual([...Deno.readDirSync(outside)], []);
+  });
+});
+
+Deno.test("launcher: the hardware facts are those that the program sees outside of the sandbox", async () => {
+  await using site = await ShippedSite.open();
+  const path = await site.make("device", "x86_64");
+  const inside = await site.run(path, ["hardware", "--json"]);
+  const outside = await tally(["hardware", "--json"]);
+  assert.equal(inside.exitCode, 0, inside.stderr);
+  assert.deepEqual(JSON.parse(inside.stdout), JSON.parse(outside.stdout));
+});
+
+Deno.test("launcher: what is not granted is denied, whatever surrounds it", async () => {
+  await using site = await ShippedSite.open();
+  await testDenials(site, "x86_64");
+});
+
+Deno.test("launcher: six first starts at once, a damaged cache, a cache that is open to others", async (t) => {
+  await using site = await ShippedSite.open();
+  const path = await site.make("device", "x86_64");
+  const cache = join(site.folder, "cache/tallystick");
+  const version = async () => {
+    const { exitCode, stdout, stderr } = await site.run(path, ["version"]);
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stdout, /^tally \d/);
+  };
+  const folders = () => [...Deno.readDirSync(cache)].map(({ name }) => name);
+
+  await t.step("all six start, and one folder is left", async () => {
+    await Promise.all(Array.from({ length: 6 }, version));
+    assert.equal(folders().length, 1);
+  });
+
+  const unpacked = join(cache, folders()[0] ?? "");
+  await t.step("a changed program and a truncated runtime are replaced", async () => {
+    await Deno.writeTextFile(join(unpacked, "main.js"), "console.log('not ours')");
+    await version();
+    await Deno.truncate(join(unpacked, "deno"), 1000);
+    await version();
+    assert.equal(folders().length, 1);
+  });
+
+  await t.step("a folder that is open to others is refused", async () => {
+    await Deno.chmod(unpacked, 0o755);
+    const { exitCode, stdout } = await site.run(path, ["version"]);
+    assert.deepEqual({ exitCode, stdout }, { exitCode: 126, stdout: "" });
+    await Deno.chmod(unpacked, 0o700);
+    await Deno.chmod(cache, 0o777);
+    assert.equal((await site.run(path, ["version"])).exitCode, 126);
+  });
+
+  await t.step("a damaged file does not start", async () => {
+    const bytes = await Deno.readFile(path);
+    const at = bytes.byteLength - 100_000;
+    bytes.set(bytes.subarray(at, at + 1000).map((byte) => byte ^ 1), at);
+    await Deno.writeFile(`${path}.damaged`, bytes, { mode: 0o755 });
+    const env = { XDG_CACHE_HOME: join(site.folder, "other") };
+    const { exitCode, stdout } = await site.run(`${path}.damaged`, ["version"], { env });
+    assert.deepEqual({ exitCode, stdout }, { exitCode: 126, stdout: "" });
+    assert.deepEqual([...Deno.readDirSync(join(env.XDG_CACHE_HOME, "tallystick"))], []);
+  });
+});

@@ -1,0 +1,145 @@
+import { join } from "node:path";
+import type { Bytes } from "../../lib/bytes.ts";
+import { makeLauncher } from "../../tools/ship/compile.ts";
+import type { Architecture, Program } from "../../tools/ship/programs.ts";
+import { parseSite, type Site } from "../../tools/ship/site.ts";
+import { OriginSite } from "./origin_site.ts";
+import { type TempFolder, tempFolder } from "./temp_folder.ts";
+
+/** How a shipped file is started. */
+export interface StartOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+/** A device service that runs from a shipped file. Dispose it: it is stopped. */
+export interface RunningDevice extends AsyncDisposable {
+  readonly url: string;
+  readonly pid: number;
+  /** Time from the start of the process to the first line that it prints. */
+  readonly startMs: number;
+}
+
+/** How a program ended. */
+export interface Ended {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A real origin, and the site of a device that may reach only this origin. */
+export class ShippedSite implements AsyncDisposable {
+  readonly folder: string;
+  readonly origin: OriginSite;
+  readonly site: Site;
+  readonly devicePort: number;
+  readonly #resources: AsyncDisposableStack;
+
+  private constructor(folder: TempFolder, origin: OriginSite, resources: AsyncDisposableStack, more: SiteParts) {
+    this.folder = folder.path;
+    this.origin = origin;
+    this.devicePort = freePort();
+    this.site = parseSite(JSON.stringify(siteFile(folder.path, origin, this.devicePort, more)));
+    this.#resources = resources;
+  }
+
+  static async open(more: SiteParts = {}): Promise<ShippedSite> {
+    await using made = new AsyncDisposableStack();
+    const folder = made.use(await tempFolder());
+    const origin = made.use(await OriginSite.start());
+    await Deno.mkdir(join(folder.path, "models"));
+    return new ShippedSite(folder, origin, made.move(), more);
+  }
+
+  /** Makes a launcher file; `main` stands in for the program. */
+  async make(program: Program, architecture: Architecture, main?: Bytes): Promise<string> {
+    const folder = join(this.folder, main === undefined ? "dist" : "probe");
+    return await makeLauncher({
+      program,
+      architecture,
+      site: this.site,
+      folder,
+      ...(main === undefined ? {} : { main }),
+    });
+  }
+
+  /** Runs a shipped file to its end. */
+  async run(path: string, args: readonly string[], options: StartOptions = {}): Promise<Ended> {
+    const child = this.#command(path, args, options).spawn();
+    const [{ code }, stdout, stderr] = await Promise.all([
+      child.status,
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+    ]);
+    return { exitCode: code, stdout, stderr };
+  }
+
+  /** Starts the device service and waits until it listens. */
+  async startDevice(path: string, options: StartOptions = {}): Promise<RunningDevice> {
+    return await runningDevice(this.#command(path, ["device", "--json"], options));
+  }
+
+  #command(path: string, args: readonly string[], { env = {}, cwd = this.folder }: StartOptions): Deno.Command {
+    return new Deno.Command(path, {
+      args: [...args],
+      clearEnv: true,
+      env: { XDG_CACHE_HOME: join(this.folder, "cache"), ...env },
+      cwd,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources[Symbol.asyncDispose]();
+  }
+}
+
+/** Starts a device service and waits for the line that says where it listens. */
+export async function runningDevice(command: Deno.Command): Promise<RunningDevice> {
+  const startMs = performance.now();
+  const child = command.spawn();
+  const stderr = new Response(child.stderr).text();
+  const reader = child.stdout.getReader();
+  const { value, done } = await reader.read();
+  if (done) throw new Error(`The device did not start: ${await stderr}`);
+  const listeningMs = performance.now() - startMs;
+  return {
+    url: JSON.parse(new TextDecoder().decode(value)).url,
+    pid: child.pid,
+    startMs: listeningMs,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      await child.status;
+      await reader.cancel();
+      await stderr;
+    },
+  };
+}
+
+/** What a test adds to the usual site. */
+export interface SiteParts {
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly cdn?: readonly string[];
+}
+
+function siteFile(folder: string, origin: OriginSite, port: number, { settings = {}, cdn = [] }: SiteParts) {
+  return {
+    settings: {
+      RESOURCE_API_URL: origin.url,
+      PORT: String(port),
+      MODEL_CACHE_DIR: join(folder, "models"),
+      IMAGES_PATH: join(folder, "images.enc"),
+      DOCKER_HOST: `unix://${join(folder, "docker.sock")}`,
+      ...settings,
+    },
+    cdn: [new URL(origin.url).host, ...cdn],
+  };
+}
+
+/** A port that was free a moment ago. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}

@@ -1,0 +1,94 @@
+import { parse as parseYaml } from "yaml";
+import { z } from "zod";
+import { parseSettings } from "../../lib/config/config.ts";
+import { OPTIONS, type Settings } from "../../lib/config/options.ts";
+import { isLoopback } from "../../lib/http/loopback.ts";
+
+/** The place that a program is made for. What is not named here, it cannot reach there. */
+export interface Site {
+  /** Settings that hold at this site, checked; a program in the sandbox can change only those that widen nothing. */
+  readonly settings: Settings;
+  /** The same as they are baked into the program, by name: defaults, which the environment may change. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** `host:port` of every CDN. */
+  readonly cdnHosts: readonly string[];
+  /** Folders that are CDNs: a USB stick. */
+  readonly cdnFolders: readonly string[];
+  /** Settings file that `--config` may name. */
+  readonly settingsFile: string | undefined;
+  /** What the origin serves, and where. */
+  readonly origin: { readonly dataDir: string; readonly host: string; readonly port: number };
+}
+
+/** What the command line says about the site, before the file. */
+export interface SiteFlags {
+  /** `host:port` of the API. */
+  readonly api?: string | undefined;
+  /** `host:port`, with commas. */
+  readonly cdn?: string | undefined;
+}
+
+/** Where things lie on an installed device, unless the site says otherwise. */
+const INSTALLED: Readonly<Record<string, string>> = {
+  MODEL_CACHE_DIR: "/var/lib/tallystick/models",
+  STATE_DIR: "/var/lib/tallystick/state",
+};
+
+const host = z.string().regex(/^(\*\.)?[A-Za-z0-9][A-Za-z0-9.-]*:\d{1,5}$/, "must be host:port");
+const path = z.string().regex(/^\/[^,\n]*$/, "must be an absolute path without commas");
+const siteSchema = z.strictObject({
+  settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String)).default({}),
+  cdn: z.array(z.union([host, path])).default([]),
+  settingsFile: path.optional(),
+  origin: z.strictObject({
+    dataDir: path.default("/var/lib/tallystick-origin"),
+    host: z.string().default("127.0.0.1"),
+    port: z.number().int().min(0).max(65535).default(8090),
+  }).prefault({}),
+});
+
+/** Paths among the settings: they become flags, and a flag's list is split at commas. */
+const PATH_SETTINGS = [
+  "modelCacheDir",
+  "imagesPath",
+  "hardwareFile",
+  "hardwareRoot",
+  "cdnConfig",
+  "jwtHs256SecretFile",
+] as const;
+
+/**
+ * Reads what a site is.
+ * @param yaml text of a site file: `settings`, `cdn`, `settingsFile`, `origin`; may be empty
+ * @throws {ConfigurationError} with what is wrong in the settings, {z.ZodError} in the rest
+ */
+export function parseSite(yaml: string, { api, cdn }: SiteFlags = {}): Site {
+  const file = siteSchema.parse(parseYaml(yaml, { maxAliasCount: 0 }) ?? {});
+  const places = cdn === undefined ? file.cdn : z.array(host).parse(cdn.split(","));
+  const variables = { ...INSTALLED, ...file.settings, ...(api === undefined ? {} : { RESOURCE_API_URL: apiUrl(api) }) };
+  const settings = parseSettings({ flags: {}, environment: () => undefined, file: variables });
+  for (const key of PATH_SETTINGS) {
+    path.optional().parse(settings[key], {
+      error: () => `${OPTIONS[key].name} must be an absolute path without commas`,
+    });
+  }
+  return {
+    settings,
+    variables,
+    cdnHosts: places.filter((place) => !place.startsWith("/")),
+    cdnFolders: places.filter((place) => place.startsWith("/")),
+    settingsFile: file.settingsFile,
+    origin: file.origin,
+  };
+}
+
+/** The same site with one more setting. */
+export function withVariable(site: Site, name: string, value: string): Site {
+  const variables = { ...site.variables, [name]: value };
+  return { ...site, variables, settings: parseSettings({ flags: {}, environment: () => undefined, file: variables }) };
+}
+
+function apiUrl(api: string): string {
+  const name = host.parse(api).replace(/:\d+$/, "");
+  return `${isLoopback(name) ? "http" : "https"}://${api}`;
+}
