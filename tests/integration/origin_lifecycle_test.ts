@@ -38,6 +38,15 @@ Deno.test("origin: init makes one administrator once, in a folder for its owner 
   }
 });
 
+Deno.test("origin: init leaves a folder alone that has another use", async () => {
+  await using folder = await tempFolder();
+  const dataDir = join(folder.path, "shared");
+  await Deno.mkdir(join(dataDir, "theirs"), { recursive: true, mode: 0o755 });
+  await assert.rejects(initOrigin(dataDir, { email: "root@example.com" }), ConflictError);
+  assert.equal(((await Deno.stat(dataDir)).mode ?? 0) & 0o777, 0o755);
+  assert.deepEqual((await Array.fromAsync(Deno.readDir(dataDir))).map(({ name }) => name), ["theirs"]);
+});
+
 Deno.test("origin: two inits at once make one administrator", async () => {
   await using folder = await tempFolder();
   const dataDir = join(folder.path, "origin");
