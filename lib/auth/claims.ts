@@ -19,8 +19,8 @@ const LEEWAY_SECONDS = 60;
 const TOKEN_LIMIT_CHARACTERS = 16_384;
 const JWKS_LIMIT_BYTES = 256 * 1024;
 const JWKS_TIMEOUT_MS = 5_000;
-/** An unknown `kid` makes us ask for new keys at most this often. */
-const JWKS_COOLDOWN_MS = 30_000;
+/** An unknown `kid` makes us ask for new keys at most this often; whoever signs in right after a rotation waits that long. */
+const JWKS_COOLDOWN_MS = 1_000;
 /** A key that the issuer has withdrawn is accepted no longer than this. */
 const JWKS_AGE_LIMIT_MS = 10 * 60_000;
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type TokenRules, tokenVerifier, unverified } from "../../../../lib/auth/claims.ts";
 import { utf8 } from "../../../../lib/bytes.ts";
 import { httpClient } from "../../../../lib/http/client.ts";
+import { eventually } from "../../../support/eventually.ts";
 
 const NOW_SECONDS = 1_800_000_000;
 const clock = { now: () => NOW_SECONDS * 1000, sleep: () => Promise.resolve() };
@@ -114,6 +115,18 @@ Deno.test("tokenVerifier() refuses a foreign signature, a changed payload and an
   const [header, , signature] = (await issuer.sign(claims())).split(".");
   const [, other] = (await issuer.sign(claims({ role: "ApiAdmin" }))).split(".");
   await assert.rejects(verify(`${header}.${other}.${signature}`), refused);
+});
+
+Deno.test("tokenVerifier() takes a key that is new within seconds, and does not ask for it with every token", async () => {
+  await using issuer = await Issuer.start();
+  const verify = tokenVerifier(issuer.rules());
+  const { keys } = await issuer.answer().json() as { keys: JWK[] };
+  issuer.answer = () => Response.json({ keys: keys.filter(({ kid }) => kid !== "ES256") });
+  await verify(await issuer.sign(claims(), "EdDSA"));
+  issuer.answer = () => Response.json({ keys });
+  const token = await issuer.sign(claims(), "ES256");
+  await eventually("the new key is known", () => verify(token).then(() => true, () => false));
+  assert.equal(issuer.fetches, 2);
 });
 
 Deno.test("tokenVerifier() and unverified() hold exp and nbf with 60 seconds of leeway", async () => {
