@@ -19,7 +19,7 @@ async function showStatus(shell: Shell, command: Command): Promise<void> {
   const unlock = await device.unlockStatus();
   shell.output.result(
     { ...status, unlock },
-    ...Object.entries(status).map(([name, value]) =>
+    ...Object.entries(status).filter(([name]) => name !== "unlock").map(([name, value]) =>
       `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`
     ),
     `unlock: ${unlock.state}${unlock.error === null ? "" : ` (${unlock.error})`}`,
