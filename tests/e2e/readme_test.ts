@@ -52,7 +52,7 @@ Deno.test({
   async fn() {
     await using engine = await startDockerEngine(dockerd ?? "");
     const [demo] = parseTranscripts(await Deno.readTextFile("README.md"));
-    await checkBlock(demo, ".", { DOCKER_HOST: engine.dockerHost });
+    await checkBlock(demo, ".", { DOCKER_HOST: engine.dockerHost, TMPDIR: "/tmp" });
   },
 });
 
