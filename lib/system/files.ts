@@ -243,7 +243,8 @@ export async function lockFile(path: string): Promise<Disposable | undefined> {
   return undefined;
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Makes what was made, renamed and removed in a folder survive a power cut. */
+export async function syncFolder(path: string): Promise<void> {
   const folder = await Deno.open(path, { read: true });
   try {
     await folder.sync();

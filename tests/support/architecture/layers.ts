@@ -46,7 +46,11 @@ const FILE_WRITES = new RegExp(`^Deno\.((${WRITERS})(Sync)?|open(Sync)? for writ
 export const OWNERS: readonly Owner[] = [
   { what: "fetch", pattern: /^fetch$/, owners: ["lib/http/client.ts"] },
   { what: "child processes", pattern: /^Deno\.(Command|run|spawn\w*)$/, owners: ["lib/system/process.ts"] },
-  { what: "file writes", pattern: FILE_WRITES, owners: ["lib/system/files.ts", "origin/state.ts"] },
+  {
+    what: "file writes",
+    pattern: FILE_WRITES,
+    owners: ["lib/system/files.ts", "lib/system/folders.ts", "origin/state.ts"],
+  },
   { what: "the clock", pattern: /^(Date\.now|new Date\(\)|performance\.\w+)$/, owners: ["lib/system/clock.ts"] },
   { what: "the environment", pattern: /^(Deno|process)\.env$/, owners: ["lib/system/environment.ts"] },
   { what: "standard output", pattern: /^(Deno|process)\.stdout$/, owners: ["cli/output.ts"] },

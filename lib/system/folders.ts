@@ -1,0 +1,110 @@
+import { dirname, join } from "node:path";
+import { ConflictError } from "../errors.ts";
+import { ensureFolder, syncFolder } from "./files.ts";
+
+/** A folder at a fixed place, for one process at a time; disposing it removes what is still there. */
+export interface WorkFolder extends AsyncDisposable {
+  readonly path: string;
+}
+
+const NOT_EMPTY = "there is something already";
+const OTHER_FILE_SYSTEM = "it is a file system of its own; name a folder in it";
+
+/** @see POSIX.1-2017, rename() */
+const MOVE_FAULTS: Readonly<Record<string, string>> = {
+  EEXIST: NOT_EMPTY,
+  ENOTEMPTY: NOT_EMPTY,
+  ENOTDIR: NOT_EMPTY,
+  EBUSY: OTHER_FILE_SYSTEM,
+  EXDEV: OTHER_FILE_SYSTEM,
+};
+
+/**
+ * Makes a folder, readable by the owner only, and locks it; what a killed process left in it is removed.
+ * Returns `undefined` while another process works in it.
+ */
+export async function workFolder(path: string): Promise<WorkFolder | undefined> {
+  for (;;) {
+    await ensureFolder(path);
+    const folder = await openFolder(path);
+    if (folder === undefined) continue; // the process before us has removed it meanwhile
+    if (!await folder.tryLock(true)) return void folder.close();
+    if (await isStillAt(path, folder)) {
+      for await (const { name } of Deno.readDir(path)) await Deno.remove(join(path, name), { recursive: true });
+      return { path, [Symbol.asyncDispose]: () => removeIfThere(path, folder).finally(() => folder.close()) };
+    }
+    folder.close(); // the process before us has moved or removed it meanwhile
+  }
+}
+
+/** Not what another process has made after ours was moved away. */
+async function removeIfThere(path: string, folder: Deno.FsFile): Promise<void> {
+  if (await isStillAt(path, folder)) await removeFolder(path);
+}
+
+async function openFolder(path: string): Promise<Deno.FsFile | undefined> {
+  try {
+    return await Deno.open(path, { read: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+async function isStillAt(path: string, folder: Deno.FsFile): Promise<boolean> {
+  const present = await openFolder(path);
+  using _closed = present;
+  return present !== undefined && (await present.stat()).ino === (await folder.stat()).ino;
+}
+
+/** Removes a folder with everything in it; no error when it is not there. */
+export async function removeFolder(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** What stands in the place of a folder. A symbolic link to a folder counts as that folder. */
+export async function folderState(path: string): Promise<"missing" | "empty" | "filled" | "not_a_folder"> {
+  try {
+    for await (const _entry of Deno.readDir(path)) return "filled";
+    return "empty";
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "missing";
+    if (error instanceof Deno.errors.NotADirectory) return "not_a_folder";
+    throw error;
+  }
+}
+
+/**
+ * Gives a folder another place on the same file system, in one step that survives a power cut.
+ * @throws {ConflictError} something other than an empty folder is in that place, or another file system
+ */
+export async function moveFolder(from: string, to: string): Promise<void> {
+  try {
+    await Deno.rename(from, to);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const reason = MOVE_FAULTS[code];
+    if (reason === undefined) throw error;
+    throw new ConflictError(`Cannot put a folder in the place of "${to}": ${reason}`, undefined, { cause: error });
+  }
+  await syncFolder(dirname(to));
+}
+
+/**
+ * Gives a file a second name on the same file system: its bytes stay there under it when the first name goes or is taken
+ * over by another file. The folder of the second name is there. At once, so that it can be done under a lock.
+ * @returns whether there was such a file
+ */
+export function linkFile(from: string, to: string): boolean {
+  try {
+    Deno.linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
