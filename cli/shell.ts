@@ -19,6 +19,9 @@ export interface OriginServeOptions {
   readonly log: Logger;
 }
 
+/** How far something has come. */
+export type OnProgress = (doneBytes: number, totalBytes: number) => void;
+
 /** The origin, as the command line sees it: its subcommands by name. */
 export interface OriginProgram {
   readonly ORIGIN_COMMANDS: {
@@ -31,6 +34,15 @@ export interface OriginProgram {
     readonly "rotate-keys": (options: { dataDir: string }) => Promise<{ kid: string }>;
     readonly "rotate-object-tokens": (options: { dataDir: string }) => Promise<void>;
     readonly "set-key-fragment": (options: { dataDir: string; fragment: Bytes }) => Promise<void>;
+    readonly "backup": (
+      options: { dataDir: string; out: string; signal: AbortSignal; onProgress: OnProgress },
+    ) => Promise<{ fileCount: number; sizeBytes: number; sha256: string }>;
+    readonly "restore": (
+      options: { dataDir: string; from: string; signal: AbortSignal; onProgress: OnProgress },
+    ) => Promise<{ fileCount: number; createdMs: number }>;
+    readonly "gc": (
+      options: { dataDir: string; dryRun: boolean },
+    ) => Promise<readonly { path: string; sizeBytes: number }[]>;
   };
 }
 

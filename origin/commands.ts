@@ -1,13 +1,16 @@
 import type { Bytes } from "../lib/bytes.ts";
 import { InvalidInputError } from "../lib/errors.ts";
 import { systemClock } from "../lib/system/clock.ts";
+import { backupOrigin } from "./backup.ts";
+import { collectGarbage } from "./garbage.ts";
 import { type FirstAdministrator, initOrigin } from "./init.ts";
+import { restoreOrigin } from "./restore.ts";
 import { randomSecret, readSecret, writeSecret } from "./secrets.ts";
 import { runOrigin } from "./serve.ts";
 import { State } from "./state.ts";
 import { generateSigningKey, rotateSigningKey } from "./tokens.ts";
 
-/** Which origin a command works on. All but `init` and `serve` may run while it serves, and take effect at once. */
+/** Which origin a command works on. All but `init`, `serve` and `restore` may run while it serves, and take effect at once. */
 export interface OriginFolder {
   readonly dataDir: string;
 }
@@ -57,4 +60,7 @@ export const ORIGIN_COMMANDS = {
   "rotate-keys": rotateKeys,
   "rotate-object-tokens": rotateObjectTokens,
   "set-key-fragment": setKeyFragment,
+  "backup": backupOrigin,
+  "restore": restoreOrigin,
+  "gc": collectGarbage,
 } as const;

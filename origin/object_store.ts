@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { ConflictError, IntegrityError, NotFoundError } from "../lib/errors.ts";
 import { type ByteStream, consume } from "../lib/streams.ts";
-import { AtomicFile, listFiles, openFile, removeFile, sweepPartialFiles } from "../lib/system/files.ts";
+import { AtomicFile, openFile, removeFile } from "../lib/system/files.ts";
 import type { Slice } from "./byte_range.ts";
 import { type Conditions, evaluate } from "./precondition.ts";
 import type { Row, State } from "./state.ts";
@@ -118,15 +118,6 @@ export class ObjectFolder {
   list(bucket: string): { key: string; sizeBytes: number }[] {
     const rows = this.#state.all("SELECT key, size_bytes FROM objects WHERE bucket = ? ORDER BY key", bucket);
     return rows.map((row) => ({ key: String(row.key), sizeBytes: Number(row.size_bytes) }));
-  }
-
-  /** Removes the files that no row names: what a killed process left. Only before the origin listens. */
-  async sweep(): Promise<void> {
-    await sweepPartialFiles(this.#folder, Infinity);
-    const present = new Set(this.#state.all("SELECT blob FROM objects").map((row) => row.blob));
-    for (const blob of await listFiles(this.#folder)) {
-      if (!present.has(blob)) await removeFile(this.#path(blob));
-    }
   }
 
   async #writeBlob(etag: string, body: ByteStream, expectedSha256: string | undefined) {

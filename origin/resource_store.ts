@@ -1,17 +1,10 @@
 import { join } from "node:path";
 import { NotFoundError } from "../lib/errors.ts";
 import type { ByteStream } from "../lib/streams.ts";
-import {
-  AtomicFile,
-  listFiles,
-  listFolders,
-  openWholeFile,
-  removeFile,
-  sweepPartialFiles,
-} from "../lib/system/files.ts";
+import { AtomicFile, listFiles, openWholeFile, removeFile } from "../lib/system/files.ts";
 
 /** Where the resources of the empty folder lie: no folder can have this name. */
-const EMPTY_FOLDER = "_";
+export const EMPTY_FOLDER = "_";
 
 /**
  * The resources of the API as files `<root>/<folder>/<name>`. Folders and names have been checked. A resource is
@@ -49,11 +42,6 @@ export class ResourceStore {
   /** Removes all resources of a folder. */
   async clear(folder: string): Promise<void> {
     for (const name of await this.list(folder)) await removeFile(join(this.#folderPath(folder), name));
-  }
-
-  /** Removes what a killed process left half written. Only before the origin listens. */
-  async sweep(): Promise<void> {
-    for (const folder of await listFolders(this.#root)) await sweepPartialFiles(join(this.#root, folder), Infinity);
   }
 
   #folderPath(folder: string): string {

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { ConfigurationError } from "../lib/errors.ts";
 import { isLoopback } from "../lib/http/loopback.ts";
 import { type Handler, serveHttp } from "../lib/http/server.ts";
@@ -6,7 +5,9 @@ import { type Logger, silentLogger } from "../lib/log.ts";
 import { type Clock, systemClock } from "../lib/system/clock.ts";
 import { Accounts } from "./accounts.ts";
 import { createOriginApp } from "./app.ts";
+import { objectsFolder, resourcesFolder } from "./data_folder.ts";
 import { lockFolder } from "./folder_lock.ts";
+import { findGarbage, removeGarbage } from "./garbage.ts";
 import { ObjectFolder } from "./object_store.ts";
 import { PasswordHasher } from "./passwords.ts";
 import { baseOf } from "./public_url.ts";
@@ -47,10 +48,9 @@ export async function runOrigin(
   using _lock = await lockFolder(dataDir);
   const accounts = new Accounts({ state, passwords: new PasswordHasher(), clock });
   if (accounts.count() === 0) throw notAnOrigin(dataDir);
-  const resources = new ResourceStore(join(dataDir, "resources"));
-  const objects = new ObjectFolder(state, join(dataDir, "objects"));
-  await resources.sweep();
-  await objects.sweep();
+  await removeGarbage(await findGarbage(dataDir, Infinity));
+  const resources = new ResourceStore(resourcesFolder(dataDir));
+  const objects = new ObjectFolder(state, objectsFolder(dataDir));
   const tokens = new Tokens({ state, accounts, clock });
   const deps = { state, accounts, tokens, resources, objects, log, clock };
   const handlerAt = (url: URL): Handler => {

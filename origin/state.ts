@@ -4,7 +4,8 @@ import { ConfigurationError } from "../lib/errors.ts";
 import { ensureFolder, fileFacts } from "../lib/system/files.ts";
 import { MIGRATIONS } from "./schema.ts";
 
-const DATABASE_NAME = "origin.db";
+/** Name of the database in a data folder. */
+export const DATABASE_NAME = "origin.db";
 const PRIVATE_FOLDER_MODE = 0o700;
 const PRIVATE_FILE_MODE = 0o600;
 const BUSY_TIMEOUT_MS = 5_000;

@@ -4,11 +4,9 @@ import { ConfigurationError, messageOf, NotFoundError } from "../../lib/errors.t
 import { readSmallFile } from "../../lib/system/files.ts";
 import { stderrLog } from "../log.ts";
 import type { OriginServeOptions, Shell } from "../shell.ts";
-import { adopt, type Example, verb } from "../verb.ts";
-
-interface FolderFlags {
-  readonly dataDir: string;
-}
+import { adopt, verb } from "../verb.ts";
+import { type FolderFlags, folderVerb } from "./origin_folder.ts";
+import { backupCommand, gcCommand, restoreCommand } from "./origin_upkeep.ts";
 
 interface ServeFlags extends FolderFlags {
   readonly host: string;
@@ -21,21 +19,20 @@ const DEFAULT_EMAIL = "admin@example.com";
 const DEFAULT_PORT = "8090";
 const FRAGMENT_LIMIT_BYTES = 64 * 1024;
 
+const SUBCOMMANDS: readonly ((shell: Shell) => Command)[] = [
+  ...[initCommand, serveCommand],
+  ...[rotateKeysCommand, rotateTokensCommand, setFragmentCommand],
+  ...[backupCommand, restoreCommand, gcCommand],
+];
+
 /** `tally origin`: makes and runs an origin. */
 export function originCommand(shell: Shell): Command {
   const command = verb("origin", "Make and run an origin: Resource API, keys and object store", [
     ["tally origin init --data-dir /srv/origin", "makes it, and shows the administrator's password once"],
     ["tally origin serve --data-dir /srv/origin", "runs it on http://127.0.0.1:8090"],
   ]);
-  for (const make of [initCommand, serveCommand, rotateKeysCommand, rotateTokensCommand, setFragmentCommand]) {
-    adopt(command, make(shell));
-  }
+  for (const make of SUBCOMMANDS) adopt(command, make(shell));
   return command;
-}
-
-function folderVerb(name: string, description: string, examples: readonly Example[]): Command {
-  return verb(name, description, examples)
-    .requiredOption("--data-dir <folder>", "folder with all that the origin keeps");
 }
 
 function initCommand({ output, programs }: Shell): Command {

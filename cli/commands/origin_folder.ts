@@ -1,0 +1,13 @@
+import type { Command } from "commander";
+import { type Example, verb } from "../verb.ts";
+
+/** Flags of every verb that works on an origin's folder. */
+export interface FolderFlags {
+  readonly dataDir: string;
+}
+
+/** Makes a subcommand of `tally origin`, with its `--data-dir`. */
+export function folderVerb(name: string, description: string, examples: readonly Example[]): Command {
+  return verb(name, description, examples)
+    .requiredOption("--data-dir <folder>", "folder with all that the origin keeps");
+}
