@@ -79,7 +79,7 @@ function testArguments({ filter, coverage, paths }: Options, reportPath: string)
   return [
     ...["test", "--allow-all", "--quiet", `--junit-path=${reportPath}`],
     ...(filter === undefined ? [] : [`--filter=${filter}`]),
-    ...(coverage === undefined ? [] : [`--coverage=${coverage}`, "--coverage-raw-data-only"]),
+    ...(coverage === undefined ? [] : [`--coverage=${coverage}`, "--clean", "--coverage-raw-data-only"]),
     ...paths,
   ];
 }
