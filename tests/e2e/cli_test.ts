@@ -303,6 +303,27 @@ Deno.test("tally device and tally origin end with 0 when they are asked to stop"
   }
 });
 
+Deno.test("tally origin outlives its terminal under nohup, and only then", async () => {
+  await using folder = await tempFolder();
+  const dataDir = join(folder.path, "origin");
+  assert.equal((await tally(["origin", "init", "--data-dir", dataDir])).exitCode, 0);
+  const { program, args, env } = thisProgram(processEnvironment);
+  const serve = [program, ...args, "origin", "serve", "--data-dir", dataDir, "--port", "0", "--json"];
+  for (const [wrapper, lives] of [["env", false], ["nohup", true]] as const) {
+    const options = { args: serve, clearEnv: true, env, stdin: "null", stdout: "piped", stderr: "null" } as const;
+    const child = new Deno.Command(wrapper, options).spawn();
+    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const { url } = JSON.parse((await reader.read()).value ?? "");
+    child.kill("SIGHUP");
+    for (let calls = 0; lives && calls < 50; calls++) {
+      assert.equal((await fetch(`${url}/health`).then((answer) => answer.json())).status, "healthy");
+    }
+    if (lives) child.kill("SIGTERM");
+    assert.equal((await child.status).code, 0, wrapper);
+    await reader.cancel();
+  }
+});
+
 async function untilNotEmpty(folder: string): Promise<void> {
   for (let waitedMs = 0; [...Deno.readDirSync(folder)].length === 0; waitedMs += 10) {
     assert.ok(waitedMs < 10_000, "no temporary file was made");

@@ -102,7 +102,8 @@ Deno.test("tally demo of a file that is not there: 5, and nothing is started", a
 });
 
 Deno.test("tally demo leaves nothing behind when it is interrupted, wherever that is", async () => {
-  for (const [moment, signal] of [["started", "SIGINT"], ["device", "SIGTERM"], ["uploaded", "SIGINT"]] as const) {
+  const cases = [["started", "SIGINT"], ["device", "SIGTERM"], ["device", "SIGHUP"], ["uploaded", "SIGINT"]] as const;
+  for (const [moment, signal] of cases) {
     await using folder = await demoFolder();
     const { exitCode, stderr } = await interruptedDemo(folder, NO_DOCKER, moment, signal);
     assert.equal(exitCode, 130, `${moment}: ${stderr}`);
