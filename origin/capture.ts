@@ -58,7 +58,7 @@ async function captureObjects(dataDir: string, folder: string, linked: Set<strin
   await ensureFolder(objectsFolder(folder));
   for (const { blob } of presentObjects(dataDir)) link(blob);
   let captured: readonly ObjectRow[] = [];
-  snapshotDatabase(dataDir, join(folder, DATABASE_NAME), (rows) => {
+  await snapshotDatabase(dataDir, join(folder, DATABASE_NAME), (rows) => {
     for (const { blob, bucket, key } of rows) {
       if (!link(blob)) throw new IntegrityError(`The file of the object "${bucket}/${key}" is missing`);
     }

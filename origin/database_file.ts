@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { backup, DatabaseSync } from "node:sqlite";
 import { ConfigurationError, IntegrityError } from "../lib/errors.ts";
 import { fileFacts } from "../lib/system/files.ts";
 import { MIGRATIONS } from "./schema.ts";
@@ -30,18 +30,20 @@ export async function requireDatabase(dataDir: string): Promise<void> {
  * the objects in it before anybody else can write. They wait meanwhile. The schema stays as it is: an older program may be serving.
  * @throws {ConfigurationError} a newer program wrote it
  */
-export function snapshotDatabase(
+export async function snapshotDatabase(
   dataDir: string,
   path: string,
   withRows: (rows: readonly ObjectRow[]) => void,
-): void {
-  using writer = open(join(dataDir, DATABASE_NAME));
-  writer.exec("BEGIN IMMEDIATE"); // holds other writers off, changes nothing, and ends when it is closed
+): Promise<void> {
   {
+    using writer = open(join(dataDir, DATABASE_NAME));
+    writer.exec("BEGIN IMMEDIATE"); // holds other writers off, changes nothing, and ends when it is closed
     using reader = open(join(dataDir, DATABASE_NAME));
-    reader.prepare("VACUUM INTO ?").run(path);
+    await backup(reader, path); // VACUUM INTO attaches a database, which the sandbox does not allow
+    withRows(objectRows(writer));
   }
-  withRows(objectRows(writer));
+  using copy = open(path);
+  copy.exec("PRAGMA journal_mode = DELETE"); // one file, without a log beside it
 }
 
 /** The objects that the database of a data folder names at present. @throws {ConfigurationError} a newer program wrote it */

@@ -26,6 +26,7 @@ import { startTally, tally } from "../support/tally.ts";
 import { type TempFolder, tempFolder } from "../support/temp_folder.ts";
 import { testClock } from "../support/test_clock.ts";
 
+const MAIN = new URL("../../main.ts", import.meta.url);
 const { signal } = new AbortController();
 
 async function writerToken(dataDir: string): Promise<string> {
@@ -151,6 +152,25 @@ Deno.test("backupOrigin() of a stopped origin leaves its folder as it was", asyn
   assert.deepEqual(await filesBelow(site.dataDir), before);
   assert.deepEqual(await filesBelow(folder.path), ["new/origin.tar"]);
   await site.serve();
+});
+
+Deno.test("tally origin backup and restore work in the sandbox", async () => {
+  await using folder = await tempFolder();
+  await using site = await OriginSite.start();
+  await populate(site);
+  const dataDir = join(folder.path, "restored");
+  const out = join(site.dataDir, "origin.tar");
+  const sandboxed = async (rights: readonly string[], args: readonly string[]) => {
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--no-prompt", "--ignore-env", ...rights, MAIN.pathname, "origin", ...args],
+    }).output();
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+  };
+  const own = [`--allow-read=${site.dataDir}`, `--allow-write=${site.dataDir}`];
+  await sandboxed(own, ["backup", "--data-dir", site.dataDir, "--out", out]);
+  await sandboxed(own, ["gc", "--data-dir", site.dataDir]);
+  await sandboxed(["--allow-read", "--allow-write"], ["restore", "--from", out, "--data-dir", dataDir]);
+  await checkWhole(dataDir);
 });
 
 Deno.test("backupOrigin() refuses what cannot become a good backup, and leaves nothing", async () => {
