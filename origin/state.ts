@@ -8,6 +8,7 @@ import { MIGRATIONS } from "./schema.ts";
 export const DATABASE_NAME = "origin.db";
 const PRIVATE_FOLDER_MODE = 0o700;
 const PRIVATE_FILE_MODE = 0o600;
+const OTHERS_MODE = 0o007;
 const BUSY_TIMEOUT_MS = 5_000;
 
 /** One row, by column name. */
@@ -36,11 +37,12 @@ export class State implements Disposable {
 
   /**
    * Opens the database of a data folder and brings an older schema up to date.
-   * @throws {ConfigurationError} when there is none, or a newer program wrote it
+   * @throws {ConfigurationError} when there is none, it is damaged, a newer program wrote it, or others may read it
    */
   static async open(dataDir: string, nowMs: number): Promise<State> {
     const path = join(dataDir, DATABASE_NAME);
     if (await fileFacts(path) === undefined) throw notAnOrigin(dataDir);
+    await refuseOpenMode(path);
     const database = new DatabaseSync(path, { enableForeignKeyConstraints: true, timeout: BUSY_TIMEOUT_MS });
     const state = new State(database);
     try {
@@ -49,7 +51,9 @@ export class State implements Disposable {
       return state;
     } catch (error) {
       state[Symbol.dispose]();
-      throw error;
+      throw isSqliteError(error)
+        ? new ConfigurationError([`Cannot use "${path}": ${error.message}`], { cause: error })
+        : error;
     }
   }
 
@@ -112,6 +116,17 @@ export class State implements Disposable {
       }
     });
   }
+}
+
+/** Whoever reads the database can sign tokens. A group may: container platforms give volumes to one. */
+async function refuseOpenMode(path: string): Promise<void> {
+  const { mode } = await Deno.stat(path);
+  if (((mode ?? 0) & OTHERS_MODE) === 0) return;
+  throw new ConfigurationError([`"${path}" can be read by others: change its mode to 0600`]);
+}
+
+function isSqliteError(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
 }
 
 /** What is said of a folder in which nothing was initialised. */

@@ -29,6 +29,18 @@ Deno.test("State.open makes nothing where there is nothing", async () => {
   assert.deepEqual([...Deno.readDirSync(folder.path)], []);
 });
 
+Deno.test("State.open refuses a database that others may read, and one that is damaged", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "origin.db");
+  (await State.create(folder.path, 0))[Symbol.dispose]();
+  await Deno.chmod(path, 0o644);
+  await assert.rejects(State.open(folder.path, 0), { code: "configuration", message: /change its mode to 0600$/ });
+  await Deno.chmod(path, 0o660);
+  (await State.open(folder.path, 0))[Symbol.dispose]();
+  await Deno.writeTextFile(path, "no database");
+  await assert.rejects(State.open(folder.path, 0), { code: "configuration", message: /file is not a database$/ });
+});
+
 Deno.test("State.transaction leaves nothing of work that throws", async () => {
   await using folder = await tempFolder();
   using state = await State.create(folder.path, 0);
