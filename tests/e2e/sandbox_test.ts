@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { grantedVariables } from "../../tools/ship/flags.ts";
 import type { Architecture } from "../../tools/ship/programs.ts";
-import { fileForm, PASSWORD } from "../support/origin_site.ts";
+import { loadModel, useDevice } from "../support/device_round.ts";
 import { ShippedSite } from "../support/shipped_site.ts";
 import { tally } from "../support/tally.ts";
 
-const CONTENT = new Uint8Array(randomBytes(300_000));
 const PROBE = new URL("../support/sandbox_probe.js", import.meta.url);
 const SECRET = "a secret of somebody else";
 /** What the launcher gives the runtime beside the settings. */
@@ -91,45 +89,21 @@ async function testDenials(site: ShippedSite, architecture: Architecture): Promi
   assert.equal(report.evil, null);
 }
 
-/** Signs in, publishes and loads: what the sandbox must let through. */
-async function useDevice(site: ShippedSite, { url }: { url: string }): Promise<void> {
-  const { email } = await site.origin.user("ResourceUploader");
-  assert.deepEqual(await (await fetch(`${url}/health`)).json(), { status: "healthy" });
-  await expect(200, post(`${url}/login`, JSON.stringify({ email, password: PASSWORD })));
-  await expect(200, fetch(`${url}/upload/model.bin`, { method: "POST", body: fileForm(CONTENT, "model.bin") }));
-  const { email: operator } = await site.origin.user("Operator");
-  await expect(200, post(`${url}/login`, JSON.stringify({ email: operator, password: PASSWORD })));
-  assert.deepEqual(await load(url, 200), CONTENT);
-}
-
-async function load(url: string, status: number): Promise<Uint8Array> {
-  const body = JSON.stringify({ filename: "model.bin", folder: "models" });
-  return await expect(status, post(`${url}/load/model.bin`, body));
-}
-
-function post(url: string, body: string): Promise<Response> {
-  return fetch(url, { method: "POST", body, headers: { "content-type": "application/json" } });
-}
-
-async function expect(status: number, response: Promise<Response>): Promise<Uint8Array> {
-  const answer = await response;
-  const bytes = new Uint8Array(await answer.arrayBuffer());
-  assert.equal(answer.status, status, new TextDecoder().decode(bytes));
-  return bytes;
-}
-
 Deno.test("launcher: everything that a device must do works, whatever surrounds it", async (t) => {
   await using site = await ShippedSite.open();
   const path = await site.make("device", "x86_64");
   const surroundings = await hostileSurroundings(site.folder);
   await using device = await site.startDevice(path, surroundings);
 
-  await t.step("sign-in, upload, load", () => useDevice(site, device));
+  await t.step("sign-in, upload, load", () => useDevice(site.origin, device.url));
 
   await t.step("the process has no variable but the settings", async () => {
     const environment = await Deno.readTextFile(`/proc/${device.pid}/environ`);
     const names = environment.split("\0").map((pair) => pair.split("=")[0] ?? "").filter((name) => name !== "");
-    assert.deepEqual(names.filter((name) => ![...grantedVariables(), ...OWN_VARIABLES].includes(name)), []);
+    assert.deepEqual(
+      names.filter((name) => ![...grantedVariables("device", site.site), ...OWN_VARIABLES].includes(name)),
+      [],
+    );
     assert.doesNotMatch(environment, new RegExp(SECRET));
   });
 
@@ -139,7 +113,7 @@ Deno.test("launcher: everything that a device must do works, whatever surrounds 
     await Deno.mkdir(outside);
     await Deno.rename(cached, `${cached}.away`);
     await Deno.symlink(outside, cached);
-    await load(device.url, 502);
+    await loadModel(device.url, 502);
     assert.deepEqual([...Deno.readDirSync(outside)], []);
   });
 });

@@ -12,8 +12,8 @@ export interface StartOptions {
   readonly cwd?: string;
 }
 
-/** A device service that runs from a shipped file. Dispose it: it is stopped. */
-export interface RunningDevice extends AsyncDisposable {
+/** A service that runs from a shipped file. Dispose it: it is stopped. */
+export interface RunningService extends AsyncDisposable {
   readonly url: string;
   readonly pid: number;
   /** Time from the start of the process to the first line that it prints. */
@@ -35,20 +35,26 @@ export class ShippedSite implements AsyncDisposable {
   readonly devicePort: number;
   readonly #resources: AsyncDisposableStack;
 
-  private constructor(folder: TempFolder, origin: OriginSite, resources: AsyncDisposableStack, more: SiteParts) {
+  private constructor(
+    folder: TempFolder,
+    origin: OriginSite,
+    resources: AsyncDisposableStack,
+    cdn: SiteCdn | undefined,
+  ) {
     this.folder = folder.path;
     this.origin = origin;
     this.devicePort = freePort();
-    this.site = parseSite(JSON.stringify(siteFile(folder.path, origin, this.devicePort, more)));
+    this.site = parseSite(JSON.stringify(siteFile(folder.path, origin, this.devicePort, cdn)));
     this.#resources = resources;
   }
 
-  static async open(more: SiteParts = {}): Promise<ShippedSite> {
+  static async open(cdn?: SiteCdn): Promise<ShippedSite> {
     await using made = new AsyncDisposableStack();
     const folder = made.use(await tempFolder());
     const origin = made.use(await OriginSite.start());
     await Deno.mkdir(join(folder.path, "models"));
-    return new ShippedSite(folder, origin, made.move(), more);
+    if (cdn !== undefined) await Deno.writeTextFile(join(folder.path, "cdn.yaml"), cdn.yaml, { mode: 0o600 });
+    return new ShippedSite(folder, origin, made.move(), cdn);
   }
 
   /** Makes a launcher file; `main` stands in for the program. */
@@ -75,8 +81,8 @@ export class ShippedSite implements AsyncDisposable {
   }
 
   /** Starts the device service and waits until it listens. */
-  async startDevice(path: string, options: StartOptions = {}): Promise<RunningDevice> {
-    return await runningDevice(this.#command(path, ["device", "--json"], options));
+  async startDevice(path: string, options: StartOptions = {}): Promise<RunningService> {
+    return await runningService(this.#command(path, ["device", "--json"], options));
   }
 
   #command(path: string, args: readonly string[], { env = {}, cwd = this.folder }: StartOptions): Deno.Command {
@@ -96,14 +102,14 @@ export class ShippedSite implements AsyncDisposable {
   }
 }
 
-/** Starts a device service and waits for the line that says where it listens. */
-export async function runningDevice(command: Deno.Command): Promise<RunningDevice> {
+/** Starts a service and waits for the line that says where it listens. */
+export async function runningService(command: Deno.Command): Promise<RunningService> {
   const startMs = performance.now();
   const child = command.spawn();
   const stderr = new Response(child.stderr).text();
   const reader = child.stdout.getReader();
   const { value, done } = await reader.read();
-  if (done) throw new Error(`The device did not start: ${await stderr}`);
+  if (done) throw new Error(`The service did not start: ${await stderr}`);
   const listeningMs = performance.now() - startMs;
   return {
     url: JSON.parse(new TextDecoder().decode(value)).url,
@@ -118,13 +124,15 @@ export async function runningDevice(command: Deno.Command): Promise<RunningDevic
   };
 }
 
-/** What a test adds to the usual site. */
-export interface SiteParts {
-  readonly settings?: Readonly<Record<string, string>>;
-  readonly cdn?: readonly string[];
+/** A CDN in place of the origin's own object store. */
+export interface SiteCdn {
+  /** `host:port` */
+  readonly host: string;
+  /** Text of its settings file. */
+  readonly yaml: string;
 }
 
-function siteFile(folder: string, origin: OriginSite, port: number, { settings = {}, cdn = [] }: SiteParts) {
+function siteFile(folder: string, origin: OriginSite, port: number, cdn: SiteCdn | undefined) {
   return {
     settings: {
       RESOURCE_API_URL: origin.url,
@@ -132,9 +140,10 @@ function siteFile(folder: string, origin: OriginSite, port: number, { settings =
       MODEL_CACHE_DIR: join(folder, "models"),
       IMAGES_PATH: join(folder, "images.enc"),
       DOCKER_HOST: `unix://${join(folder, "docker.sock")}`,
-      ...settings,
+      ...(cdn === undefined ? {} : { CDN_CONFIG: join(folder, "cdn.yaml") }),
     },
-    cdn: [new URL(origin.url).host, ...cdn],
+    cdn: [cdn?.host ?? new URL(origin.url).host],
+    origin: { dataDir: join(folder, "another-origin"), port: freePort() },
   };
 }
 

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { z } from "zod";
 import { utf8 } from "../../lib/bytes.ts";
 
@@ -50,7 +51,7 @@ export function elfMachine(file: Uint8Array): string {
 
 /** The rights and options that `deno compile` has baked into a program. @throws {Error} when it has baked none */
 export function readBaked(file: Uint8Array<ArrayBuffer>): Baked {
-  const at = lastIndexOf(file, MARK);
+  const at = Buffer.from(file.buffer, file.byteOffset, file.byteLength).lastIndexOf(MARK);
   if (at < 0) throw new Error("This file was not made by deno compile");
   const start = at + MARK.byteLength;
   const size = Number(viewOf(file).getBigUint64(start, true));
@@ -60,12 +61,4 @@ export function readBaked(file: Uint8Array<ArrayBuffer>): Baked {
 
 function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
   return new DataView(buffer, byteOffset, byteLength);
-}
-
-function lastIndexOf(file: Uint8Array<ArrayBuffer>, mark: Uint8Array): number {
-  for (let at = file.lastIndexOf(mark[0] ?? 0); at >= 0; at = file.lastIndexOf(mark[0] ?? 0, at - 1)) {
-    if (mark.every((byte, index) => file[at + index] === byte)) return at;
-    if (at === 0) break;
-  }
-  return -1;
 }

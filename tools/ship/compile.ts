@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import project from "../../deno.json" with { type: "json" };
-import type { Bytes } from "../../lib/bytes.ts";
+import { type Bytes, utf8 } from "../../lib/bytes.ts";
 import { sha256Hex } from "../../lib/crypto/keys.ts";
 import { messageOf } from "../../lib/errors.ts";
-import { AtomicFile } from "../../lib/system/files.ts";
+import { AtomicFile, writePublicFile } from "../../lib/system/files.ts";
 import { run } from "../run.ts";
 import { say } from "../say.ts";
 import { bundle } from "./bundle.ts";
@@ -13,6 +13,7 @@ import { launcherFile, packRuntime } from "./launcher.ts";
 import { type Architecture, ARCHITECTURES, type Form, type Program, PROGRAMS, shippedName } from "./programs.ts";
 import { requirePinnedVersion, runtimeBytes, RUNTIMES } from "./runtime.ts";
 import { parseSite, type Site, withVariable } from "./site.ts";
+import { billOfMaterials } from "./sbom.ts";
 import { signSums, writeSums } from "./sums.ts";
 
 /** What is made. */
@@ -23,6 +24,8 @@ export interface CompileOptions {
   readonly folder: string;
   /** Bundle that is run, in place of the one of the sources. */
   readonly main?: Bytes;
+  /** Program that `deno compile` puts the bundle into, in place of the one that it finds or fetches. */
+  readonly denort?: string;
 }
 
 const EXECUTABLE_MODE = 0o755;
@@ -30,6 +33,7 @@ const COMPILE_LIMIT_MS = 5 * 60_000;
 /** Where a site has its hardware facts when nobody says otherwise: a compiled file has no launcher to collect them. */
 const FACTS_FILE = "/run/tallystick/hardware.json";
 const PACKED_FOLDER = join(import.meta.dirname ?? "", "../../.cache/deno");
+const SBOM_NAME = "tally.cdx.json";
 const USAGE =
   `usage: ./compile.sh [--target aarch64|x86_64] [--program device|origin|cli] [--api HOST:PORT] [--cdn HOST:PORT,…]
                     [--site FILE] [--form launcher|compiled] [--out FOLDER] [--sign KEY.pem]`;
@@ -55,7 +59,9 @@ export async function makeLauncher({ program, architecture, site, folder, main }
  * Makes one executable file with `deno compile`; returns its path. The runtime in it is that of `DENORT_BIN`, or of the
  * archive that Deno finds in its cache, or that it fetches.
  */
-export async function makeCompiled({ program, architecture, site, folder, main }: CompileOptions): Promise<string> {
+export async function makeCompiled(
+  { program, architecture, site, folder, main, denort }: CompileOptions,
+): Promise<string> {
   const work = await Deno.makeTempDir({ prefix: "tally-compile-" });
   try {
     const name = shippedName(program, architecture);
@@ -66,7 +72,10 @@ export async function makeCompiled({ program, architecture, site, folder, main }
     const flags = [...programFlags(program, complete, "compiled"), `--env-file=${join(work, "site.env")}`];
     const target = `--target=${RUNTIMES[architecture].target}`;
     const args = ["compile", "--quiet", target, ...flags, `--output=${join(work, name)}`, join(work, "main.js")];
-    const { exitCode } = await run(Deno.execPath(), args, { limitMs: COMPILE_LIMIT_MS });
+    const { exitCode } = await run(Deno.execPath(), args, {
+      limitMs: COMPILE_LIMIT_MS,
+      ...(denort === undefined ? {} : { env: { DENORT_BIN: denort } }),
+    });
     if (exitCode !== 0) throw new Error(`deno compile failed with exit code ${exitCode}`);
     return await writeExecutable(join(folder, name), await Deno.readFile(join(work, name)));
   } finally {
@@ -112,6 +121,7 @@ const MAKERS: Readonly<Record<Form, (options: CompileOptions) => Promise<string>
   compiled: makeCompiled,
 };
 
+/** Makes what is asked for, and everything that belongs beside it. */
 async function main(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
@@ -133,6 +143,7 @@ async function main(args: readonly string[]): Promise<number> {
   const make = MAKERS[known(["launcher", "compiled"], values.form)];
   const architecture = known(ARCHITECTURES, values.target);
   const path = await make({ program: known(PROGRAMS, values.program), architecture, site, folder: values.out });
+  await writePublicFile(join(values.out, SBOM_NAME), utf8(await billOfMaterials()));
   await writeSums(values.out);
   if (values.sign !== undefined) await signSums(values.out, values.sign);
   say(path);

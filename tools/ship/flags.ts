@@ -47,7 +47,7 @@ export const FIXED_FLAGS: readonly FixedFlag[] = [
   },
   {
     flag: "--cached-only",
-    forms: ["launcher"],
+    forms: ["compiled", "launcher"],
     reason: "Closes the seven hosts that Deno lets every program import from.",
   },
   { flag: "--no-remote", forms: ["launcher"], reason: "The program is one file: nothing else is imported." },
@@ -203,7 +203,7 @@ export const GRANTS: readonly Grant[] = [
   },
   {
     right: "env",
-    programs: ["device", "origin", "cli"],
+    programs: ["device", "cli"],
     what: "the names of [configuration.md](configuration.md)",
     reason: "Settings, and no other variable.",
     values: () => VARIABLES,
@@ -218,8 +218,8 @@ export const GRANTS: readonly Grant[] = [
 ];
 
 /** Names of the variables that a program may read. */
-export function grantedVariables(): readonly string[] {
-  return VARIABLES;
+export function grantedVariables(program: Program, site: Site): readonly string[] {
+  return grantedRights(program, site).get("env") ?? [];
 }
 
 /** What a program may do at a site, by kind of right; an empty list means everything of that kind. */

@@ -45,7 +45,9 @@ export function packRuntime(runtime: Bytes): Bytes {
 
 /** What the launcher passes to the runtime before the program, with the folder that it has unpacked into. */
 export function launcherFlags(program: Program, site: Site, folder: string): string[] {
-  return programFlags(program, withFacts(site), "launcher").map((flag) => flag.replaceAll("/@FOLDER@", folder));
+  return programFlags(program, withFacts(program, site), "launcher").map((flag) =>
+    flag.replaceAll("/@FOLDER@", folder)
+  );
 }
 
 async function launcherScript(parts: LauncherParts, payload: Bytes): Promise<string> {
@@ -54,7 +56,8 @@ async function launcherScript(parts: LauncherParts, payload: Bytes): Promise<str
   const sums = await Promise.all(
     Object.entries(files).map(async ([file, bytes]) => `${await sha256Hex(bytes)}  ${file}`),
   );
-  const flags = programFlags(program, withFacts(site), "launcher").map(quoted).join(" ");
+  const flags = programFlags(program, withFacts(program, site), "launcher").map(quoted).join(" ");
+  const variables = grantedVariables(program, site);
   const template = await Deno.readTextFile(TEMPLATE);
   const values: Readonly<Record<string, string>> = {
     NAME: name,
@@ -62,25 +65,30 @@ async function launcherScript(parts: LauncherParts, payload: Bytes): Promise<str
     ID: (await sha256Hex(payload)).slice(0, ID_CHARACTERS),
     SUMS: sums.join("\n"),
     RUNTIME_BYTES: String(runtime.byteLength),
-    DEFAULTS: Object.entries(site.variables).map(([variable, value]) =>
-      `[ -n "\${${variable}-}" ] || ${variable}=${quoted(value)}`
-    ).join("\n"),
-    COLLECT: collects(site) ? collecting() : "# the site brings its own hardware facts",
+    DEFAULTS: variables.map((variable) => defaulting(variable, site.variables[variable])).join(""),
+    COLLECT: collects(program, site) ? collecting() : "",
     FLAGS: flags.replaceAll("/@FOLDER@", `'"$folder"'`),
-    VARIABLES: grantedVariables().join(" "),
+    VARIABLES: variables.join(" "),
   };
   const filled = template.replace(/@([A-Z_]+)@/g, (mark, key) => values[key] ?? mark);
   const lines = filled.split("\n").length; // the template ends with a line feed: the payload begins on this line
   return filled.replace("@PAYLOAD_LINE@", String(lines));
 }
 
-/** Whether the launcher collects the facts by itself: unless the site brings a file, or mounts of what the kernel says. */
-function collects({ variables }: Site): boolean {
-  return variables.HARDWARE_FILE === undefined && variables.HARDWARE_ROOT === undefined;
+/** A variable that is not set gets what the site says. */
+function defaulting(variable: string, value: string | undefined): string {
+  return value === undefined ? "" : `[ -n "\${${variable}-}" ] || ${variable}=${quoted(value)}\n`;
 }
 
-function withFacts(site: Site): Site {
-  return collects(site) ? withVariable(site, "HARDWARE_FILE", FACTS_FILE) : site;
+/** Whether the launcher collects the facts by itself: unless the site brings a file, or mounts of what the kernel says. */
+function collects(program: Program, site: Site): boolean {
+  const { HARDWARE_FILE, HARDWARE_ROOT } = site.variables;
+  const reads = grantedVariables(program, site).includes("HARDWARE_FILE");
+  return reads && HARDWARE_FILE === undefined && HARDWARE_ROOT === undefined;
+}
+
+function withFacts(program: Program, site: Site): Site {
+  return collects(program, site) ? withVariable(site, "HARDWARE_FILE", FACTS_FILE) : site;
 }
 
 /** The one thing that runs outside of the sandbox: code of ours, without a single argument or variable of the caller. */

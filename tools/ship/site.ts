@@ -36,8 +36,11 @@ const INSTALLED: Readonly<Record<string, string>> = {
 
 const host = z.string().regex(/^(\*\.)?[A-Za-z0-9][A-Za-z0-9.-]*:\d{1,5}$/, "must be host:port");
 const path = z.string().regex(/^\/[^,\n]*$/, "must be an absolute path without commas");
+const value = z.string().regex(/^[^'\n]*$/, "must be one line without single quotes");
 const siteSchema = z.strictObject({
-  settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String)).default({}),
+  settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String).pipe(value)).default(
+    {},
+  ),
   cdn: z.array(z.union([host, path])).default([]),
   settingsFile: path.optional(),
   origin: z.strictObject({

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { collectHardware } from "../../lib/hardware/collect.ts";
+import { bundle } from "../../tools/ship/bundle.ts";
+import { grantedRights } from "../../tools/ship/flags.ts";
+import { launcherFlags } from "../../tools/ship/launcher.ts";
+import type { Program } from "../../tools/ship/programs.ts";
+import { type Site, withVariable } from "../../tools/ship/site.ts";
+import { expect, post, useDevice } from "../support/device_round.ts";
+import { PASSWORD } from "../support/origin_site.ts";
+import { peerPath } from "../support/peers.ts";
+import { type S3Server, startS3Server } from "../support/s3_server.ts";
+import { type RunningService, runningService, ShippedSite, type SiteCdn } from "../support/shipped_site.ts";
+
+/** What the program looks for and does without in a sandbox: whether it was started with nohup. */
+const DOES_WITHOUT = ["/proc/self/status"];
+const versitygw = peerPath("versitygw");
+
+/** One line of what Deno writes about each access. */
+interface Access {
+  readonly permission: string;
+  readonly value: string;
+}
+
+/** A Docker engine that has no images. */
+function emptyEngine(path: string): Deno.HttpServer {
+  return Deno.serve({ path, onListen: () => {} }, ({ url }) => {
+    if (url.endsWith("/version")) return Response.json({ Version: "27.0" });
+    if (url.endsWith("/images/json")) return Response.json([]);
+    return Response.json({ message: "No such image: x" }, { status: 404 });
+  });
+}
+
+function cdnOf({ endpoint, settings: { downloader, uploader } }: S3Server): SiteCdn {
+  const lines = [
+    `host: ${endpoint.origin}`,
+    `downloader_access_key: ${downloader.id.reveal()}`,
+    `downloader_access_secret: ${downloader.secret.reveal()}`,
+    `uploader_access_key: ${uploader?.id.reveal()}`,
+    `uploader_access_secret: ${uploader?.secret.reveal()}`,
+  ];
+  return { host: endpoint.host, yaml: lines.join("\n") };
+}
+
+/** The bundle with the flags that the launcher gives it, on this Deno, which writes down every access. */
+async function auditedCommand(
+  { program, site, folder }: { program: Program; site: Site; folder: string },
+  args: readonly string[],
+): Promise<Deno.Command> {
+  const main = join(folder, "main.js");
+  await Deno.writeFile(main, await bundle("main.js"));
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", ...launcherFlags(program, site, folder), main, ...args],
+    clearEnv: true,
+    env: { ...site.variables, DENO_DIR: join(folder, "deno"), DENO_AUDIT_PERMISSIONS: auditPath(folder) },
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+function auditPath(folder: string): string {
+  return join(folder, "audit.jsonl");
+}
+
+/** Which of the granted values an access needed; none when it was outside of all of them. */
+function grantOf({ permission, value }: Access, granted: readonly string[]): string | undefined {
+  if (permission !== "net" || !/^https?:/.test(value)) {
+    return granted.find((grant) => value === grant || (permission !== "env" && value.startsWith(`${grant}/`)));
+  }
+  const { host, port } = new URL(value);
+  return granted.find((grant) => grant === host || (port === "" && grant === `${host}:80`));
+}
+
+/** Asserts that a program has used each of its rights, and has asked for nothing else. */
+async function assertUsedIsGranted(program: Program, site: Site, folder: string): Promise<void> {
+  const lines = (await Deno.readTextFile(auditPath(folder))).trim().split("\n");
+  const accesses = lines.map((line): Access => JSON.parse(line));
+  const rights = grantedRights(program, site);
+  for (const [right, granted] of rights) {
+    const used = accesses.filter(({ permission }) => permission === right).map((access) => grantOf(access, granted));
+    assert.deepEqual(new Set(used.filter((grant) => grant !== undefined)), new Set(granted), right);
+  }
+  const outside = accesses.filter((access) =>
+    access.permission !== "env" && grantOf(access, rights.get(access.permission as "net") ?? []) === undefined
+  );
+  const unexpected = outside.filter(({ value }) => !DOES_WITHOUT.includes(value));
+  assert.deepEqual(unexpected, [], "variables that are not granted read as not set; nothing else may be asked for");
+}
+
+Deno.test({
+  name: "device: what it is granted is what it uses, with an S3 server as its CDN",
+  ignore: versitygw === undefined,
+  async fn() {
+    await using s3 = await startS3Server({ program: versitygw ?? "" });
+    await using shipped = await ShippedSite.open(cdnOf(s3));
+    const { folder, origin } = shipped;
+    await using _engine = emptyEngine(join(folder, "docker.sock"));
+    const hardwareFile = join(folder, "hardware.json");
+    await collectHardware("/", hardwareFile);
+    const site = withVariable(shipped.site, "HARDWARE_FILE", hardwareFile);
+    const command = await auditedCommand({ program: "device", site, folder }, ["device", "--json"]);
+    await using device = await runningService(command);
+    await useDevice(origin, device.url);
+    const account = JSON.stringify({ email: "operator@example.com", password: PASSWORD });
+    await expect(404, post(`${device.url}/unlock`, account));
+    await assertUsedIsGranted("device", site, folder);
+  },
+});
+
+Deno.test("origin: what it is granted is what it uses", async () => {
+  await using shipped = await ShippedSite.open();
+  const { folder, site } = shipped;
+  const { dataDir, port } = site.origin;
+  const init = await auditedCommand({ program: "origin", site, folder }, [
+    "origin",
+    "init",
+    "--data-dir",
+    dataDir,
+    "--json",
+  ]);
+  const { stdout, stderr } = await init.output();
+  const text = new TextDecoder().decode(stdout);
+  assert.notEqual(text, "", new TextDecoder().decode(stderr));
+  const serve = ["origin", "serve", "--data-dir", dataDir, "--port", String(port), "--json"];
+  await using served: RunningService = await runningService(
+    await auditedCommand({ program: "origin", site, folder }, serve),
+  );
+  await expect(200, post(`${served.url}/login`, text));
+  await assertUsedIsGranted("origin", site, folder);
+});

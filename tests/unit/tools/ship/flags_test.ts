@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { OPTIONS } from "../../../../lib/config/options.ts";
+import { grantedRights, programFlags } from "../../../../tools/ship/flags.ts";
+import { parseSite } from "../../../../tools/ship/site.ts";
+
+const VARIABLES = Object.values(OPTIONS).map(({ name }) => name);
+const SITE = parseSite(`
+settings:
+  RESOURCE_API_URL: https://api.example.com
+  HARDWARE_FILE: /run/tallystick/hardware.json
+cdn: ["cdn.example.com:443", /media/usb]
+`);
+
+Deno.test("grantedRights() of a device are its own address, its site's hosts, its own folders and the engine's socket", () => {
+  assert.deepEqual(Object.fromEntries(grantedRights("device", SITE)), {
+    net: [
+      "127.0.0.1:8080",
+      "api.example.com:443",
+      "cdn.example.com:443",
+      "unix:/var/run/docker.sock",
+      "docker.invalid:80",
+    ],
+    read: [
+      "/var/lib/tallystick/models",
+      "/media/usb",
+      "/opt/azaion/images.enc",
+      "/run/tallystick/hardware.json",
+      "/var/run/docker.sock",
+    ],
+    write: ["/var/lib/tallystick/models", "/media/usb", "/var/run/docker.sock"],
+    env: VARIABLES,
+  });
+});
+
+Deno.test("grantedRights() of an origin are its address and its folder", () => {
+  assert.deepEqual(Object.fromEntries(grantedRights("origin", SITE)), {
+    net: ["127.0.0.1:8090"],
+    read: ["/var/lib/tallystick-origin"],
+    write: ["/var/lib/tallystick-origin"],
+  });
+});
+
+Deno.test("grantedRights() of the command line are its hosts, and the files that a person names", () => {
+  assert.deepEqual(Object.fromEntries(grantedRights("cli", SITE)), {
+    net: ["127.0.0.1:8080", "api.example.com:443", "cdn.example.com:443"],
+    read: [],
+    write: [],
+    env: VARIABLES,
+  });
+});
+
+Deno.test("programFlags() grants a program to run only where DOCKER_VIA is cli, and then no socket", () => {
+  const site = parseSite("settings: { DOCKER_VIA: cli, DOCKER_PROGRAM: /usr/bin/docker }", {
+    api: "api.example.com:443",
+  });
+  const flags = programFlags("device", site, "compiled");
+  assert.ok(flags.includes("--allow-run=/usr/bin/docker"));
+  assert.ok(flags.every((flag) => !/docker\.(sock|invalid)/.test(flag)), flags.join(" "));
+  for (const program of ["device", "origin", "cli"] as const) {
+    for (const form of ["compiled", "launcher"] as const) {
+      const text = programFlags(program, SITE, form).join("\n");
+      assert.doesNotMatch(text, /allow-run|allow-ffi|allow-sys|allow-import|allow-all|-A\b/);
+      assert.match(text, /^--no-prompt\n--ignore-env\n--deny-import\n/);
+    }
+  }
+});
+
+Deno.test("programFlags() follows a site's own addresses, key server, engine and mounts", () => {
+  const site = parseSite(
+    JSON.stringify({
+      settings: {
+        RESOURCE_API_URL: "https://api.example.com:8443",
+        JWT_JWKS_URL: "https://keys.example.com/jwks",
+        DOCKER_HOST: "tcp://127.0.0.1:2375",
+        HARDWARE_ROOT: "/run/hardware",
+        HOST: "::1",
+        PORT: 9000,
+      },
+      settingsFile: "/etc/tallystick.yaml",
+    }),
+    { cdn: "*.s3.example.com:443,mirror.example.com:80" },
+  );
+  const flags = programFlags("device", site, "launcher");
+  assert.ok(
+    flags.includes(
+      "--allow-net=[::1]:9000,api.example.com:8443,keys.example.com:443,*.s3.example.com:443,mirror.example.com:80,127.0.0.1:2375",
+    ),
+    flags.join(" "),
+  );
+  assert.ok(
+    flags.includes(
+      "--allow-read=/var/lib/tallystick/models,/opt/azaion/images.enc,/run/hardware,/etc/tallystick.yaml",
+    ),
+    flags.join(" "),
+  );
+  assert.ok(flags.includes("--allow-write=/var/lib/tallystick/models"), flags.join(" "));
+});
+
+Deno.test("parseSite() refuses what would become another flag than it says", () => {
+  const wrong: readonly string[] = [
+    "settings: { MODEL_CACHE_DIR: models }",
+    "settings: { MODEL_CACHE_DIR: '/a,/etc' }",
+    "settings: { IMAGES_PATH: 'images.enc' }",
+    "settings: { NOT_A_SETTING: 1 }",
+    "settings: { PORT: 99999 }",
+    "cdn: [cdn.example.com]",
+    "cdn: ['cdn.example.com:443,evil.example.com:443']",
+    "cdn: ['media/usb']",
+    "origin: { dataDir: '/a,/' }",
+    "more: 1",
+  ];
+  for (const yaml of wrong) assert.throws(() => parseSite(yaml, { api: "api.example.com:443" }), Error, yaml);
+  assert.throws(() => parseSite("", { api: "https://api.example.com" }));
+  assert.throws(() => parseSite("", { api: "api.example.com:443", cdn: "a:1,b" }));
+  assert.throws(() => parseSite(""), /RESOURCE_API_URL is not set/);
+});
