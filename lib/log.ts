@@ -13,7 +13,8 @@ const LEVELS: readonly Level[] = ["debug", "info", "warning", "error"];
 const SECRET_NAME = /pass(word|phrase)?|secret|token|authorization|cookie|fragment|private|credential/i;
 
 /**
- * A logger that writes JSON lines in LogTape's format.
+ * A logger that writes JSON lines in LogTape's format. A line that cannot be written (the disk of the log is full, its reader
+ * has gone) is lost: what it tells of must go on.
  * @param level least severe level that is written
  * @param write takes one whole line
  * @param now milliseconds since 1970
@@ -25,7 +26,12 @@ export function createLogger({ level, write, now }: {
 }): Logger {
   const log = (eventLevel: Level) => (event: string, fields: Fields = {}) => {
     if (LEVELS.indexOf(eventLevel) < LEVELS.indexOf(level)) return;
-    write(jsonLinesFormatter(recordOf(eventLevel, event, fields, now())));
+    const line = jsonLinesFormatter(recordOf(eventLevel, event, fields, now()));
+    try {
+      write(line);
+    } catch {
+      return; // there is nobody left to tell
+    }
   };
   return { debug: log("debug"), info: log("info"), warning: log("warning"), error: log("error") };
 }

@@ -82,3 +82,27 @@ Deno.test("runDevice() says at its start that tokens are not verified", async ()
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("runDevice() goes on when nobody reads its log any more", async () => {
+  await using api = await SmallResourceApi.start();
+  const folder = await Deno.makeTempDir();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", new URL("../../../main.ts", import.meta.url).pathname, "device", "--port", "0"],
+    env: { RESOURCE_API_URL: api.url.href, MODEL_CACHE_DIR: `${folder}/models`, STATE_DIR: `${folder}/state` },
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  try {
+    const log = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    while (!text.includes("\n")) text += (await log.read()).value ?? "\n";
+    await log.cancel();
+    const answer = await fetch(`${JSON.parse(text).properties.url}/status`);
+    assert.equal((await answer.json()).status, "healthy");
+  } finally {
+    child.kill("SIGTERM");
+    await child.status;
+    await Deno.remove(folder, { recursive: true });
+  }
+});
