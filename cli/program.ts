@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import project from "../deno.json" with { type: "json" };
 import { completionsCommand } from "./commands/completions.ts";
 import { configCommand } from "./commands/config.ts";
 import { demoCommand } from "./commands/demo.ts";
@@ -35,6 +36,7 @@ export function createProgram(shell: Shell): Command {
     ["tally load yolo.onnx --folder models", "load a resource"],
   ])
     .description(DESCRIPTION)
+    .version(`tally ${project.version}`, "-V, --version", 'print the version; "tally version" tells more')
     .option("--json", "print JSON: one document, or one line per event for long work")
     .option("--config <file>", "settings file with NAME: value lines")
     .configureHelp({ showGlobalOptions: true })

@@ -6,7 +6,7 @@ const PATH_FAULTS: ReadonlySet<unknown> = new Set([
   ...["EACCES", "EPERM", "EROFS", "ENOENT", "EEXIST", "ENOTDIR", "EISDIR", "ENAMETOOLONG", "ELOOP", "ENXIO", "ETXTBSY"],
 ]);
 const DISK_FAULTS: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT"]);
-const DENO_MESSAGE = /^(?<reason>.+?) \(os error \d+\)(?:: (?<action>\w+) '(?<path>.*)')?$/;
+const DENO_MESSAGE = /^(?<reason>.+?) \(os error \d+\)(?:: (?<action>\w+) '(?<path>[^']*)')?/;
 
 /** An error of the operating system in our words, with what can be done about it. */
 export interface ToldSystemError {
@@ -23,7 +23,10 @@ export function systemError(thrown: unknown): ToldSystemError | undefined {
   return undefined;
 }
 
-/** `Cannot mkdir "/x": permission denied` of Deno's `Permission denied (os error 13): mkdir '/x'`. */
+/**
+ * `Cannot mkdir "/x": permission denied` of Deno's `Permission denied (os error 13): mkdir '/x'`. Of a rename, the first of the
+ * two names.
+ */
 function sentence(message: string): string {
   const { reason, action, path } = DENO_MESSAGE.exec(message)?.groups ?? {};
   if (reason === undefined) return message;

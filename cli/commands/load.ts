@@ -75,6 +75,7 @@ async function checkTarget({ output }: Shell, target: string, { force }: LoadFla
     if (output.json) throw new UsageError("Cannot write both the resource and JSON to standard output: give -o FILE");
     return;
   }
+  if (target === "") throw new UsageError("Cannot write to a file without a name: give -o FILE");
   const info = await Deno.lstat(target).catch(() => undefined);
   if (info?.isDirectory) throw new UsageError(`Cannot write "${target}": it is a folder`);
   if (info !== undefined && !info.isFile && !info.isSymlink) { // a file that takes its place would be no device any more

@@ -95,6 +95,7 @@ Deno.test("tally login, upload, whoami, load and logout do what they say, by a d
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", CONTENT)).toHex();
     assert.equal(JSON.parse(stdout).sha256, digest);
     assert.equal((await run(["load", "model.bin", "-o", "out/copy.bin"])).exitCode, 2);
+    assert.match((await run(["load", "model.bin", "-o", ""])).stderr, /a file without a name/);
     assert.equal((await run(["load", "model.bin", "-o", "out/copy.bin", "--force"])).exitCode, 0);
     assert.equal((await run(["load", "model.bin", "-o", "-"])).exitCode, 0);
     const denied = await run(["load", "model.bin", "-o", "/proc/none/copy.bin", "--json"]);

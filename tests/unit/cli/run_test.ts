@@ -132,6 +132,7 @@ Deno.test("run() load does not touch a file that exists", async () => {
 });
 
 Deno.test("run() version names the program's version", async () => {
+  assert.deepEqual(await runWith(["--version"]), { exitCode: 0, said: `tally ${project.version}\n`, complained: "" });
   assert.match((await runWith(["version"])).said, new RegExp(`^tally ${project.version} \\(deno `));
   assert.equal(JSON.parse((await runWith(["version", "--json"])).said).tally, project.version);
 });

@@ -14,6 +14,7 @@ Deno.test("systemError() tells a path that cannot be used in a sentence", () => 
   const cases = [
     [() => Deno.mkdirSync("/proc/none"), 'Cannot mkdir "/proc/none": no such file or directory'],
     [() => Deno.openSync("/dev/null/x"), 'Cannot open "/dev/null/x": not a directory'],
+    [() => Deno.renameSync("/proc/a", "/proc/b"), 'Cannot rename "/proc/a": no such file or directory'],
     [() => Deno.openSync("/", { write: true }), 'Cannot open "/": is a directory'],
   ] as const;
   for (const [action, message] of cases) {
