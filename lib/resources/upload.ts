@@ -3,10 +3,11 @@ import type { BigPartCache, BigPartWriter, ResourceName } from "../cdn/cached.ts
 import type { ObjectFacts, ObjectStore } from "../cdn/store.ts";
 import { encryptCbc } from "../crypto/cbc_v1.ts";
 import { sha256Hex } from "../crypto/keys.ts";
-import { messageOf } from "../errors.ts";
+import { ConflictError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { bigPartName, FULL_CUT_BYTES, smallPartName, smallPartSize } from "../split/plan.ts";
 import { byteReader, type ByteStream, watched } from "../streams.ts";
+import { Turns } from "./turns.ts";
 
 /** Where a staged resource is published. Both names have passed `parseName`. */
 export interface PublishRequest extends ResourceName {
@@ -52,8 +53,12 @@ export interface UploadDeps {
 
 const PIECE_BYTES = 256 * 1024;
 
-/** Makes the upload use case. It fails with the errors of the source, of the disk, of the CDN and of the API. */
+/**
+ * Makes the upload use case. It fails with the errors of the source, of the disk, of the CDN and of the API, and with
+ * {@link ConflictError} when somebody else has published the same resource at the same time. Here, one waits for the other.
+ */
 export function uploadStager(deps: UploadDeps): StageUpload {
+  const turns = new Turns();
   return async (data, { key, signal } = {}) => {
     let sizeBytes = 0;
     const counted = watched(data, { look: (chunk) => void (sizeBytes += chunk.byteLength) });
@@ -61,7 +66,7 @@ export function uploadStager(deps: UploadDeps): StageUpload {
     try {
       const small = await split(encryptCbc(counted, key ?? await deps.sharedKey()), writer, signal);
       return {
-        publish: (request) => publish(deps, { small, writer, sizeBytes }, request),
+        publish: (request) => turns.take(nameOf(request), () => publish(deps, { small, writer, sizeBytes }, request)),
         [Symbol.dispose]: () => writer[Symbol.dispose](),
       };
     } catch (error) {
@@ -98,7 +103,8 @@ interface Staged {
 
 /**
  * The big part first, then the small one; when either fails, no new big part stays where an old small part would be joined
- * to it. The cached pair is replaced last, so that it stays good when the publication fails.
+ * to it. Of publishers who meet, the one whose big part was replaced learns of it. The cached pair is replaced last, so that
+ * it stays good when the publication fails; a cache that does not take the new one does not undo what is published.
  */
 async function publish(deps: UploadDeps, staged: Staged, request: PublishRequest): Promise<PublishedResource> {
   const { small, writer, sizeBytes } = staged;
@@ -112,9 +118,24 @@ async function publish(deps: UploadDeps, staged: Staged, request: PublishRequest
     await withdraw(deps, store, request, (present) => present.etag === etag);
     throw error;
   }
+  await requireStillOurs(store, request, etag);
   const bigBytes = writer.sizeBytes;
-  await writer.commit({ folder, name }, { smallSha256, etag });
+  try {
+    await writer.commit({ folder, name }, { smallSha256, etag });
+  } catch (error) {
+    deps.log.warning("cache_not_changed", { folder, name, why: messageOf(error) });
+  }
   return { sizeBytes, smallBytes: small.byteLength, bigBytes };
+}
+
+/** @throws {ConflictError} when somebody else's big part is on the CDN now, so that ours is not what would be loaded */
+async function requireStillOurs(store: ObjectStore, request: PublishRequest, etag: string): Promise<void> {
+  const { folder, name, signal } = request;
+  const present = await store.head(folder, bigPartName(name), signal ? { signal } : {});
+  if (present?.etag === etag) return;
+  throw new ConflictError(
+    `Cannot publish "${nameOf(request)}": somebody else has published it in the meantime; publish it again`,
+  );
 }
 
 /** Returns the ETag of the big part on the CDN. */
@@ -136,7 +157,13 @@ async function putBigPart(
     });
     return etag;
   } catch (error) {
-    await withdraw(deps, store, request, (present) => present.etag !== before?.etag); // it may have got there all the same
+    // It may have got there all the same; then again, what is there may be somebody else's.
+    await withdraw(
+      deps,
+      store,
+      request,
+      ({ etag, pairedWith }) => pairedWith === undefined ? etag !== before?.etag : pairedWith === smallSha256,
+    );
     throw error;
   }
 }
@@ -156,4 +183,8 @@ async function withdraw(
   } catch (error) {
     log.error("publication_not_withdrawn", { folder, name, why: messageOf(error) });
   }
+}
+
+function nameOf({ folder, name }: ResourceName): string {
+  return `${folder}/${name}`;
 }

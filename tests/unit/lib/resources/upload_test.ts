@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { ObjectStore } from "../../../../lib/cdn/store.ts";
 import { encryptedSize } from "../../../../lib/crypto/cbc_v1.ts";
-import { NotAllowedError, UnavailableError } from "../../../../lib/errors.ts";
+import { ConflictError, IntegrityError, NotAllowedError, UnavailableError } from "../../../../lib/errors.ts";
 import { byteStream } from "../../../../lib/streams.ts";
 import { RESOURCE, ResourceSite, version } from "../../../support/resource_site.ts";
 
@@ -69,3 +69,69 @@ Deno.test("upload() leaves no file when its source fails", async () => {
   await assert.rejects(site.stage(source), /cut/);
   assert.deepEqual(await site.cachedFiles(), before);
 });
+
+Deno.test("upload() lets publications of one name wait for each other, so that no halves of two stay", async () => {
+  await using site = await ResourceSite.open();
+  const uploads = [1, 2, 3, 4].map((number) => site.publish(version(number)));
+  await Promise.all(uploads);
+  await site.cache.evict(RESOURCE);
+  const { plain } = await site.loadWhole();
+  assert.deepEqual(plain, version(plain[50] ?? 0), "one version as a whole");
+});
+
+Deno.test("upload() goes on after a publication of the same name that failed", async () => {
+  await using site = await ResourceSite.open();
+  site.refuseSmallPart = () => {
+    site.refuseSmallPart = undefined;
+    return Promise.reject(new NotAllowedError("No"));
+  };
+  const [failed, published] = await Promise.allSettled([site.publish(version(1)), site.publish(version(2))]);
+  assert.deepEqual([failed.status, published.status].sort(), ["fulfilled", "rejected"]);
+  assert.ok(await site.store.head(RESOURCE.folder, BIG_NAME));
+});
+
+Deno.test("upload() tells a publisher whose big part somebody else has replaced in the meantime", async () => {
+  await using site = await ResourceSite.open();
+  await using other = site.publisher();
+  site.refuseSmallPart = async () => {
+    site.refuseSmallPart = undefined;
+    await other.publish(version(2));
+  };
+  await assert.rejects(site.publish(version(1)), ConflictError);
+  assert.equal(await exists(site.cachedPath), false, "half a pair in the cache");
+});
+
+Deno.test("upload() does not withdraw what somebody else has put in the place of its big part", async () => {
+  await using site = await ResourceSite.open();
+  const { store } = site;
+  site.store = {
+    ...withPut(store, async (bucket, key, source, options) => {
+      await store.put(bucket, key, source, options);
+      throw new IntegrityError("The CDN took it, but does not hold the bytes that were sent");
+    }),
+    head: async (...args) => {
+      const facts = await store.head(...args);
+      return facts && { ...facts, pairedWith: "0".repeat(64) };
+    },
+  };
+  await assert.rejects(site.publish(version(1)), IntegrityError);
+  assert.ok(await store.head(RESOURCE.folder, BIG_NAME));
+});
+
+Deno.test("upload() succeeds when it is published and only the cache does not take it", async () => {
+  await using site = await ResourceSite.open();
+  await Deno.mkdir(site.cachePath);
+  await Deno.writeTextFile(`${site.cachePath}/${RESOURCE.folder}`, "no folder");
+  await site.publish(version(1));
+  assert.deepEqual((await site.loadWhole()).plain, version(1));
+  assert.deepEqual(await site.cachedFiles(), [RESOURCE.folder]);
+});
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
