@@ -51,7 +51,8 @@ export async function runDemo({ path, docker, keep }: DemoOptions, shell: Shell)
 async function fileSize(path: string): Promise<number> {
   const info = await Deno.stat(path).catch(() => undefined);
   if (info?.isFile) return info.size;
-  throw new NotFoundError(`Cannot show anything on "${path}": there is no such file`);
+  const why = info === undefined ? "there is no such file" : "it is not a file";
+  throw new NotFoundError(`Cannot show anything on "${path}": ${why}`);
 }
 
 function imageReferences(tag: string): string[] {

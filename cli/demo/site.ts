@@ -33,6 +33,7 @@ export interface PartPlace {
   readonly sizeBytes: number;
 }
 
+const NOTE_SUFFIX = ".json";
 const accountSchema = z.object({ email: z.string(), password: z.string() });
 
 /** An origin and a device with fresh state, as two processes. Dispose it: both are stopped. */
@@ -132,8 +133,9 @@ function imagesPathOf(path: string): string {
   return join(path, "device", "images.enc");
 }
 
+/** Parts only: what the cache notes of a part is none, and larger than a tiny one. */
 async function filesIn(folder: string): Promise<{ path: string; sizeBytes: number }[]> {
-  const names = await listFiles(folder);
+  const names = (await listFiles(folder)).filter((name) => !name.endsWith(NOTE_SUFFIX));
   const facts = await Promise.all(names.map((name) => fileFacts(join(folder, name))));
   return names.map((name, index) => ({ path: join(folder, name), sizeBytes: facts[index]?.sizeBytes ?? 0 }));
 }

@@ -95,6 +95,21 @@ Deno.test("tally demo --keep leaves the state to look at", async () => {
   assert.deepEqual([...Deno.readDirSync(String(kept))].map(({ name }) => name).sort(), ["device", "origin"]);
 });
 
+Deno.test("tally demo of one byte names the parts, and not what the cache notes of them", async () => {
+  await using folder = await demoFolder();
+  const path = join(folder.path, "one.bin");
+  await Deno.writeFile(path, new Uint8Array(1));
+  const { stdout, stderr } = await tally(["demo", path, "--json", "--docker-host", NO_DOCKER], {
+    env: { TMPDIR: folder.path },
+  });
+  const { parts = [] } = eventsOf(stdout).at(-1) as { parts?: { place: string; path: string; sizeBytes: number }[] };
+  assert.deepEqual(parts.map(({ place, sizeBytes }) => [place, sizeBytes]), [
+    ["origin", 9],
+    ["CDN", 23],
+    ["device cache", 23],
+  ], stderr);
+});
+
 Deno.test("tally demo of a file that is not there: 5, and nothing is started", async () => {
   const { exitCode, stdout } = await tally(["demo", "/proc/none", "--json"]);
   assert.equal(exitCode, 5);
