@@ -1,20 +1,15 @@
 import { type Bytes, concat } from "../bytes.ts";
-import {
-  type BigPartCache,
-  type BigPartWriter,
-  type CachedBigPart,
-  type ResourceName,
-  withCrc32,
-} from "../cdn/cached.ts";
+import { type BigPartCache, type CachedBigPart, type Pairing, type ResourceName, withCrc32 } from "../cdn/cached.ts";
 import { DigestCheck, matchesDigests } from "../cdn/digest.ts";
 import type { GetOptions, ObjectFacts, ObjectStore } from "../cdn/store.ts";
 import { BLOCK_BYTES, decryptCbc, plainSize } from "../crypto/cbc_v1.ts";
 import { sha256Hex } from "../crypto/keys.ts";
-import { ConflictError, DiskFullError, IntegrityError, messageOf, NotFoundError } from "../errors.ts";
+import { ConflictError, IntegrityError, messageOf, NotFoundError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { bigPartName, smallPartName } from "../split/plan.ts";
 import { type ByteStream, collect, joinStreams, watched } from "../streams.ts";
 import type { Clock } from "../system/clock.ts";
+import { CacheFilling, logUnchanged } from "./cache_filling.ts";
 import type { ReadApiResource } from "./small_part.ts";
 
 /** Which resource. Both names have passed `parseName`. */
@@ -74,7 +69,7 @@ class PartsApartError extends IntegrityError {}
  * v1 cannot notice that two parts do not belong together, so nothing is joined on trust: a cached big part is used with
  * the small part that it was fetched with, or after the CDN has confirmed its ETag; a fetched one only when its publisher
  * named the same small part (where it named one) and with the ETag that was looked at. A download enters the cache when its
- * digest was right.
+ * digest was right. A cache that cannot be read or written is logged and done without.
  *
  * The loader fails with the errors of the API and the CDN, {@link NotFoundError}, and {@link IntegrityError}.
  */
@@ -117,7 +112,7 @@ async function findBigPart(
   small: SmallPart,
   signal?: AbortSignal,
 ): Promise<BigPart> {
-  const cached = await deps.cache.find(resource);
+  const cached = await findCached(deps, resource);
   if (cached?.pairing?.smallSha256 === small.sha256) return fromCache(deps, resource, cached, cached.pairing.crc32);
   const store = await deps.cdn(signal);
   const facts = await store.head(resource.folder, bigPartName(resource.name), signal ? { signal } : {});
@@ -125,8 +120,26 @@ async function findBigPart(
   if (facts.pairedWith !== undefined && facts.pairedWith !== small.sha256) throw apart(resource);
   const confirmedCrc32 = cached && await crc32IfCurrent(cached, facts);
   if (cached === undefined || confirmedCrc32 === undefined) return fromCdn(deps, resource, small, store, facts, signal);
-  await deps.cache.pair(resource, { smallSha256: small.sha256, etag: facts.etag, crc32: confirmedCrc32 });
+  await pair(deps, resource, { smallSha256: small.sha256, etag: facts.etag, crc32: confirmedCrc32 });
   return fromCache(deps, resource, cached, confirmedCrc32);
+}
+
+/** A cache that cannot be read keeps the resource from nobody. */
+async function findCached({ cache, log }: LoadDeps, resource: ResourceName): Promise<CachedBigPart | undefined> {
+  try {
+    return await cache.find(resource);
+  } catch (error) {
+    log.warning("cache_not_read", { ...resource, why: messageOf(error) });
+    return undefined;
+  }
+}
+
+async function pair({ cache, log }: LoadDeps, resource: ResourceName, pairing: Pairing): Promise<void> {
+  try {
+    await cache.pair(resource, pairing);
+  } catch (error) {
+    logUnchanged(log, resource, error); // the CDN confirms it again next time
+  }
 }
 
 /** The CRC of a cached big part that the CDN confirms as its own present one; `undefined` when it does not. */
@@ -147,7 +160,7 @@ function fromCache({ cache, log }: LoadDeps, resource: ResourceName, cached: Cac
       withCrc32(await cached.open(), (sum) => {
         if (sum === crc32) return;
         log.error("cache_damaged", { ...resource });
-        cache.later(resource, () => cache.evict(resource).catch((error) => logFailure(log, resource, error)));
+        cache.later(resource, () => cache.evict(resource).catch((error) => logUnchanged(log, resource, error)));
         throw new IntegrityError(
           `Cannot load "${nameOf(resource)}": its big part was changed in the cache, and is fetched anew next time`,
         );
@@ -178,7 +191,7 @@ function fromCdn(
     open: async () => {
       const object = await get({});
       const check = new DigestCheck(digests, sizeBytes);
-      const filling = new CacheFilling(deps, resource, await deps.cache.create());
+      const filling = await CacheFilling.start(deps, resource);
       return watched(object.body, {
         look: (chunk) => {
           check.update(chunk);
@@ -192,48 +205,6 @@ function fromCdn(
       });
     },
   };
-}
-
-/** Copies a download into the cache. A cache that cannot take it (a full disk) must not keep the resource from its caller. */
-class CacheFilling {
-  readonly #deps: LoadDeps;
-  readonly #resource: ResourceName;
-  #writer: BigPartWriter | undefined;
-
-  constructor(deps: LoadDeps, resource: ResourceName, writer: BigPartWriter) {
-    this.#deps = deps;
-    this.#resource = resource;
-    this.#writer = writer;
-  }
-
-  write(chunk: Bytes): void {
-    try {
-      this.#writer?.write(chunk);
-    } catch (error) {
-      if (!(error instanceof DiskFullError)) throw error;
-      logFailure(this.#deps.log, this.#resource, error);
-      this.drop();
-    }
-  }
-
-  finish(pairing: { smallSha256: string; etag: string }): void {
-    const writer = this.#writer;
-    this.#writer = undefined;
-    if (writer === undefined) return;
-    this.#deps.cache.later(this.#resource, async () => {
-      try {
-        await writer.commit(this.#resource, pairing);
-      } catch (error) {
-        logFailure(this.#deps.log, this.#resource, error);
-        writer[Symbol.dispose]();
-      }
-    });
-  }
-
-  drop(): void {
-    this.#writer?.[Symbol.dispose]();
-    this.#writer = undefined;
-  }
 }
 
 async function sizeOfPlaintext(
@@ -258,10 +229,6 @@ function apart(resource: ResourceName): PartsApartError {
   return new PartsApartError(
     `Cannot load "${nameOf(resource)}": its small part and its big part belong to different versions`,
   );
-}
-
-function logFailure(log: Logger, resource: ResourceName, error: unknown): void {
-  log.warning("cache_not_changed", { ...resource, why: messageOf(error) });
 }
 
 function nameOf({ folder, name }: ResourceName): string {

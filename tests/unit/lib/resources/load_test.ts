@@ -171,6 +171,38 @@ Deno.test("load() says what is missing", async () => {
   await assert.rejects(site.load(RESOURCE), { name: "NotFoundError", message: /models\/detector.onnx.*no big part/ });
 });
 
+Deno.test("load() does without a cache that can be neither read nor written", async () => {
+  await using site = await ResourceSite.open();
+  await site.publish(version(1));
+  await Deno.remove(site.cachePath, { recursive: true });
+  for (const path of [".staging", `${RESOURCE.folder}/${RESOURCE.name}.big.json/full`]) {
+    await Deno.mkdir(`${site.cachePath}/${path}`, { recursive: true });
+  }
+  await Deno.remove(`${site.cachePath}/.staging`);
+  await Deno.writeTextFile(`${site.cachePath}/.staging`, "no folder");
+  assert.deepEqual(await site.loadWhole(), { plain: version(1), source: "cdn", sizeBytes: 100_000 });
+});
+
+Deno.test("load() does without a cache whose record is a lie of any size", async () => {
+  await using site = await ResourceSite.open();
+  await site.publish(version(1));
+  await Deno.writeFile(`${site.cachedPath}.json`, new Uint8Array(20_000));
+  assert.deepEqual(await site.loadWhole(), { plain: version(1), source: "cdn", sizeBytes: 100_000 });
+});
+
+Deno.test("load() uses a big part that the CDN confirms although it cannot write that down", async () => {
+  await using site = await ResourceSite.open();
+  await site.publish(version(1));
+  const { store } = site;
+  const big = await Deno.readFile(site.cachedPath);
+  await Deno.remove(`${site.cachedPath}.json`);
+  await Deno.mkdir(`${site.cachedPath}.json/full`, { recursive: true });
+  site.store = altered(store, {
+    head: async (...args) => ({ ...await facts(store, args), digests: { sha256: sha256(big) } }),
+  });
+  assert.deepEqual(await site.loadWhole(), { plain: version(1), source: "cache", sizeBytes: 100_000 });
+});
+
 function smallPart(site: ResourceSite): Bytes {
   const small = site.smallParts.get(SMALL_NAME);
   assert.ok(small);
