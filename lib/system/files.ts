@@ -79,9 +79,12 @@ export async function openFile(path: string, start = 0, end = Infinity): Promise
 
 /**
  * A whole file as a stream, with the size of exactly the file that was opened: a replacement by rename does not mix in.
- * @throws {NotFoundError} when there is no such file.
+ * @throws {NotFoundError} when there is no such file, or a folder, a pipe or a device has its name: opening a pipe would wait for
+ * ever.
  */
 export async function openWholeFile(path: string): Promise<{ readonly sizeBytes: number; readonly body: ByteStream }> {
+  const facts = await Deno.stat(path).catch(() => undefined); // opening it says why
+  if (facts !== undefined && !facts.isFile) throw new NotFoundError(`Cannot read "${path}": it is not a file`);
   const file = await openForRead(path);
   const { size } = await file.stat();
   return { sizeBytes: size, body: streamOfFile(file, size) };

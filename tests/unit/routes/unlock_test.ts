@@ -20,6 +20,11 @@ Deno.test("POST /unlock without an archive is 404 and leaves the state idle", as
   assert.deepEqual(await status(device), { state: "idle", error: null, progress: null });
 });
 
+Deno.test("POST /unlock with a folder in the place of the archive is 404", async () => {
+  await using device = await startDevice({ flags: { "images-path": "/tmp" } });
+  await assertProblem(await unlock(device), 404, "not_found");
+});
+
 Deno.test("POST /unlock is ready at once when all images are there, whoever asks", async () => {
   const ready = { list: () => Promise.resolve(["azaion/flights:latest"]) };
   await using probe = await startDevice({ flags: { images: "azaion/flights" } });

@@ -197,6 +197,13 @@ Deno.test("openFile() says what is missing, and fails with the system's own erro
   await assert.rejects(collect(await openFile(folder.path), 10), Deno.errors.IsADirectory);
 });
 
+Deno.test("openWholeFile() waits for no pipe and takes no folder for a file", async () => {
+  await using folder = await tempFolder();
+  const pipe = join(folder.path, "pipe");
+  assert.ok((await new Deno.Command("mkfifo", { args: [pipe] }).output()).success);
+  for (const path of [pipe, folder.path]) await assert.rejects(openWholeFile(path), NotFoundError, path);
+});
+
 Deno.test("openWholeFile() gives the size and the bytes of one and the same file", async () => {
   await using folder = await tempFolder();
   const path = join(folder.path, "file");
