@@ -7,18 +7,20 @@ import { collect } from "../lib/streams.ts";
 import type { OriginEnv } from "./guard.ts";
 
 const JSON_LIMIT_BYTES = 64 * 1024;
+const JSON_LIMIT_MS = 30_000;
 
 /**
- * Reads a JSON object of at most 64 KiB. Its keys may be of any case, as .NET servers take them; keys that the schema
+ * Reads a JSON object of at most 64 KiB, which has half a minute to come. Its keys may be of any case, as .NET servers take them; keys that the schema
  * does not know are ignored.
- * @throws {UnsupportedMediaTypeError} {MalformedError} {TooLargeError} {InvalidInputError}
+ * @throws {UnsupportedMediaTypeError} {MalformedError} {TooLargeError} {InvalidInputError} {TallyError} with the code `timeout`
  */
 export async function readJson<T extends z.ZodObject>(c: Context<OriginEnv>, schema: T): Promise<z.output<T>> {
   const request = c.req.raw;
   if (!/^application\/([a-z0-9.+-]+\+)?json\s*(;|$)/i.test(request.headers.get("content-type") ?? "")) {
     throw new UnsupportedMediaTypeError("The body must be application/json");
   }
-  const value = parseJson(await collect(requestBody(request, JSON_LIMIT_BYTES, c.env.cutOff), JSON_LIMIT_BYTES));
+  const body = requestBody(request, JSON_LIMIT_BYTES, c.env.cutOff, { wholeMs: JSON_LIMIT_MS });
+  const value = parseJson(await collect(body, JSON_LIMIT_BYTES));
   const parsed = schema.safeParse(withKeysOf(schema, value));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
