@@ -3,7 +3,7 @@ import { backup, DatabaseSync } from "node:sqlite";
 import { ConfigurationError, IntegrityError } from "../lib/errors.ts";
 import { fileFacts } from "../lib/system/files.ts";
 import { MIGRATIONS } from "./schema.ts";
-import { DATABASE_NAME, notAnOrigin } from "./state.ts";
+import { DATABASE_NAME, isSqliteError, notAnOrigin } from "./state.ts";
 
 /** An object as the database names it. */
 export interface ObjectRow {
@@ -28,28 +28,45 @@ export async function requireDatabase(dataDir: string): Promise<void> {
 /**
  * Copies the database of a data folder as it stands between two transactions into one new file, and calls `withRows` with
  * the objects in it before anybody else can write. They wait meanwhile. The schema stays as it is: an older program may be serving.
- * @throws {ConfigurationError} a newer program wrote it
+ * @throws {ConfigurationError} a newer program wrote it, or it cannot be used; {IntegrityError} it is damaged
  */
 export async function snapshotDatabase(
   dataDir: string,
   path: string,
   withRows: (rows: readonly ObjectRow[]) => void,
 ): Promise<void> {
-  {
+  try {
     using writer = open(join(dataDir, DATABASE_NAME));
     writer.exec("BEGIN IMMEDIATE"); // holds other writers off, changes nothing, and ends when it is closed
     using reader = open(join(dataDir, DATABASE_NAME));
     await backup(reader, path); // VACUUM INTO attaches a database, which the sandbox does not allow
     withRows(objectRows(writer));
+  } catch (error) {
+    throw unusableOr(error, dataDir);
   }
-  using copy = open(path);
-  copy.exec("PRAGMA journal_mode = DELETE"); // one file, without a log beside it
+  leaveLogMode(path);
+  readVerifiedDatabase(path); // what could not be restored is no backup
 }
 
-/** The objects that the database of a data folder names at present. @throws {ConfigurationError} a newer program wrote it */
+/** One file, without a log beside it. */
+function leaveLogMode(path: string): void {
+  using copy = open(path);
+  copy.exec("PRAGMA journal_mode = DELETE");
+}
+
+/** The objects that the database of a data folder names at present. @throws {ConfigurationError} a newer program wrote it, or it cannot be used */
 export function presentObjects(dataDir: string): ObjectRow[] {
-  using database = open(join(dataDir, DATABASE_NAME));
-  return objectRows(database);
+  try {
+    using database = open(join(dataDir, DATABASE_NAME));
+    return objectRows(database);
+  } catch (error) {
+    throw unusableOr(error, dataDir);
+  }
+}
+
+function unusableOr(error: unknown, dataDir: string): unknown {
+  if (!isSqliteError(error)) return error;
+  return new ConfigurationError([`Cannot use the database of "${dataDir}": ${error.message}`], { cause: error });
 }
 
 /**
@@ -60,11 +77,11 @@ export function readVerifiedDatabase(path: string): ObjectRow[] {
   try {
     using database = new DatabaseSync(path, { readOnly: true });
     const verdict = database.prepare("PRAGMA integrity_check").get()?.integrity_check;
-    if (verdict !== "ok") throw new IntegrityError(`The database of the backup is damaged: ${verdict}`);
+    if (verdict !== "ok") throw new IntegrityError(`The database is damaged: ${verdict}`);
     return objectRows(database);
   } catch (error) {
     if (error instanceof IntegrityError || error instanceof ConfigurationError) throw error;
-    throw new IntegrityError("The database of the backup cannot be read", { cause: error });
+    throw new IntegrityError("The database is damaged", { cause: error });
   }
 }
 

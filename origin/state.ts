@@ -125,7 +125,8 @@ async function refuseOpenMode(path: string): Promise<void> {
   throw new ConfigurationError([`"${path}" can be read by others: change its mode to 0600`]);
 }
 
-function isSqliteError(error: unknown): error is Error {
+/** Whether SQLite itself refused something: a damaged file, a lock that was held for too long, a full disk. */
+export function isSqliteError(error: unknown): error is Error {
   return error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
 }
 

@@ -299,6 +299,26 @@ Deno.test("restoreOrigin() refuses a whole archive whose files do not make an or
   await checkWhole(dataDir);
 });
 
+Deno.test("backupOrigin() refuses a damaged database", async () => {
+  await using folder = await tempFolder();
+  await using site = await OriginSite.start();
+  await populate(site);
+  await site.stop();
+  const path = join(site.dataDir, "origin.db");
+  const bytes = await Deno.readFile(path);
+  const damages = { "not SQLite": bytes.with(0, 0), "a page of noise": bytes.slice() };
+  damages["a page of noise"].set(keystream("noise", 4096), 3 * 4096);
+  for (const [what, damaged] of Object.entries(damages)) {
+    await Deno.writeFile(path, damaged);
+    const out = join(folder.path, "origin.tar");
+    const refused = (error: unknown) => error instanceof ConfigurationError || error instanceof IntegrityError;
+    await assert.rejects(backupOrigin({ dataDir: site.dataDir, out, signal }), refused, what);
+    assert.deepEqual(await filesBelow(folder.path), [], what);
+  }
+  await Deno.writeFile(path, bytes);
+  await site.serve();
+});
+
 Deno.test("backupOrigin() and restoreOrigin() refuse the database of a newer program", async () => {
   await using folder = await tempFolder();
   await using site = await OriginSite.start();
