@@ -1,7 +1,11 @@
+import { EXIT_CODES, HINTS } from "../cli/exit_codes.ts";
 import { OPTIONS } from "../lib/config/options.ts";
+import { type ErrorCode } from "../lib/errors.ts";
+import { PROBLEMS } from "../routes/problem.ts";
 import { say } from "./say.ts";
 
-const PATH = "docs/configuration.md";
+const CONFIGURATION = "docs/configuration.md";
+const OPERATIONS = "docs/operations.md";
 
 const HEAD = `# Configuration
 
@@ -27,16 +31,43 @@ function cell(text: string): string {
   return text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
 }
 
-/** Writes the page; with `--check`, only says whether it is up to date. */
+const ERRORS_HEAD = `| \`code\` | exit code | status | meaning | what to do |
+|---|---|---|---|---|
+`;
+const GENERATED_PART = /(?<=<!-- Generated [^\n]*-->\n)[^]*(?=<!-- end of the generated part -->)/;
+
+/** A row for each condition, by exit code. */
+export function errorTable(): string {
+  const codes = (Object.keys(EXIT_CODES) as ErrorCode[]).sort((a, b) => EXIT_CODES[a] - EXIT_CODES[b]);
+  const rows = codes.map((code) => {
+    const { status, title } = PROBLEMS[code];
+    return `| \`${code}\` | ${EXIT_CODES[code]} | ${status} | ${title} | ${cell(HINTS[code])} |\n`;
+  });
+  return ERRORS_HEAD + rows.join("");
+}
+
+/** `docs/operations.md` with the table of errors of today. @throws {Error} when the page has no place for it */
+export function operationsPage(page: string): string {
+  if (!GENERATED_PART.test(page)) throw new Error(`${OPERATIONS} has no marks around its generated part`);
+  return page.replace(GENERATED_PART, errorTable);
+}
+
+/** Writes the pages; with `--check`, only says whether they are up to date. */
 async function main(args: readonly string[]): Promise<number> {
-  if (!args.includes("--check")) {
-    await Deno.writeTextFile(PATH, configurationPage());
-    return 0;
+  const check = args.includes("--check");
+  const pages = { [CONFIGURATION]: configurationPage, [OPERATIONS]: operationsPage };
+  let exitCode = 0;
+  for (const [path, make] of Object.entries(pages)) {
+    const present = await Deno.readTextFile(path);
+    const wanted = make(present);
+    if (present === wanted) continue;
+    if (!check) await Deno.writeTextFile(path, wanted);
+    else {
+      say(`${path} is not up to date: run deno task docs`);
+      exitCode = 1;
+    }
   }
-  const current = await Deno.readTextFile(PATH).catch(() => "");
-  if (current === configurationPage()) return 0;
-  say(`${PATH} is not up to date: run deno task docs`);
-  return 1;
+  return exitCode;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));
