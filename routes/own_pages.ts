@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { isLoopback } from "../lib/http/loopback.ts";
-import { NotAllowedError } from "../lib/errors.ts";
+import { MalformedError, NotAllowedError } from "../lib/errors.ts";
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 const OWN_SITES: ReadonlySet<string> = new Set(["same-origin", "none"]);
@@ -12,6 +12,7 @@ const OWN_SITES: ReadonlySet<string> = new Set(["same-origin", "none"]);
  * @see https://www.w3.org/TR/fetch-metadata/
  */
 export const ownPagesOnly: MiddlewareHandler = async (c, next) => {
+  if (!URL.canParse(c.req.url)) throw new MalformedError("The Host header is not an address");
   const { hostname, origin } = new URL(c.req.url);
   if (!isLoopback(hostname)) {
     throw new NotAllowedError(`This device is to be called as localhost or 127.0.0.1, not as "${hostname}"`);

@@ -140,3 +140,12 @@ Deno.test("a device that asks for no token is called as localhost only, so that 
     assert.match(await ask(host), /^HTTP\/1.1 403 [^]*not_allowed/, host);
   }
 });
+
+Deno.test("a Host header that is no address is 400", async () => {
+  await using device = await startDevice();
+  for (const host of ["a b", "[::1", "127.0.0.1:99999"]) {
+    const request = `GET /status HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+    const answer = await rawHttp(device.port, utf8(request));
+    assert.match(answer, /^HTTP\/1.1 400 [^]*"code":"malformed"/, host);
+  }
+});
