@@ -7,7 +7,7 @@ import { sha256Hex } from "../crypto/keys.ts";
 import { ConflictError, IntegrityError, messageOf, NotFoundError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { bigPartName, smallPartName } from "../split/plan.ts";
-import { type ByteStream, collect, joinStreams, watched } from "../streams.ts";
+import { type ByteStream, collect, consume, joinStreams, watched } from "../streams.ts";
 import type { Clock } from "../system/clock.ts";
 import { CacheFilling, logUnchanged } from "./cache_filling.ts";
 import type { ReadApiResource } from "./small_part.ts";
@@ -60,6 +60,8 @@ interface BigPart {
   readonly source: "cache" | "cdn";
   open(): Promise<ByteStream>;
   tail(sizeBytes: number): Promise<ByteStream>;
+  /** Looks whether it is to blame for what could not be opened; then it is removed, and reading again helps. */
+  discardIfDamaged(): Promise<boolean>;
 }
 
 /** The parts at hand may belong to different versions: a publisher is at work, or the cache is damaged. Reading both again helps. */
@@ -101,7 +103,7 @@ async function loadOnce(
   const bytes = await deps.readApiResource({ ...resource, name: smallPartName(resource.name) }, signal);
   const small = { bytes, sha256: await sha256Hex(bytes) };
   const big = await findBigPart(deps, resource, small, signal);
-  const sizeBytes = await sizeOfPlaintext(deps, resource, small, big, key);
+  const sizeBytes = await sizeOfPlaintext(resource, small, big, key);
   const body = decryptCbc(joinStreams(small.bytes, await big.open()), key);
   return { body, sizeBytes, etag: small.sha256, source: big.source };
 }
@@ -156,6 +158,13 @@ function fromCache({ cache, log }: LoadDeps, resource: ResourceName, cached: Cac
     sizeBytes: cached.sizeBytes,
     source: "cache",
     tail: (sizeBytes) => cached.open(cached.sizeBytes - sizeBytes),
+    async discardIfDamaged() {
+      let present: number | undefined;
+      await consume(withCrc32(await cached.open(), (sum) => void (present = sum)), () => {});
+      if (present === crc32) return false; // then it is the key
+      await cache.evict(resource);
+      return true;
+    },
     open: async () =>
       withCrc32(await cached.open(), (sum) => {
         if (sum === crc32) return;
@@ -188,6 +197,7 @@ function fromCdn(
     sizeBytes,
     source: "cdn",
     tail: async (last) => (await get({ range: { last } })).body,
+    discardIfDamaged: () => Promise.resolve(false),
     open: async () => {
       const object = await get({});
       const check = new DigestCheck(digests, sizeBytes);
@@ -208,7 +218,6 @@ function fromCdn(
 }
 
 async function sizeOfPlaintext(
-  { cache }: LoadDeps,
   resource: ResourceName,
   small: SmallPart,
   big: BigPart,
@@ -219,9 +228,7 @@ async function sizeOfPlaintext(
   try {
     return await plainSize(small.bytes.byteLength + big.sizeBytes, tail, key);
   } catch (error) {
-    if (!(error instanceof IntegrityError) || big.source === "cdn") throw error;
-    await cache.evict(resource);
-    throw apart(resource);
+    throw error instanceof IntegrityError && await big.discardIfDamaged() ? apart(resource) : error;
   }
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Bytes } from "../../../../lib/bytes.ts";
 import type { ObjectStore } from "../../../../lib/cdn/store.ts";
+import { aesKey } from "../../../../lib/crypto/keys.ts";
 import { ConflictError, IntegrityError, NotFoundError, UnavailableError } from "../../../../lib/errors.ts";
 import { byteStream, collect } from "../../../../lib/streams.ts";
 import { keystream } from "../../../support/keystream.ts";
@@ -169,6 +170,22 @@ Deno.test("load() says what is missing", async () => {
   await site.publisher().publish(version(1));
   await site.store.delete(RESOURCE.folder, `${RESOURCE.name}.big`);
   await assert.rejects(site.load(RESOURCE), { name: "NotFoundError", message: /models\/detector.onnx.*no big part/ });
+});
+
+Deno.test("load() with a wrong key leaves the cache as it is", async () => {
+  await using site = await ResourceSite.open();
+  await site.publish(version(1));
+  const before = await site.cachedFiles();
+  const refused: unknown[] = [];
+  for (const word of ["one", "two", "three", "four"]) { // each fits by chance in one of 256 cases
+    const loaded = site.load({ ...RESOURCE, key: await aesKey(word) });
+    await loaded.then(({ body }) => body.cancel(), (error) => refused.push(error));
+  }
+  assert.ok(refused.length > 0);
+  for (const error of refused) assert.match(String(error), /IntegrityError: .*the key is another one/);
+  assert.deepEqual(await site.cachedFiles(), before);
+  site.store = altered(site.store, { head: away, get: away });
+  assert.deepEqual((await site.loadWhole()).plain, version(1));
 });
 
 Deno.test("load() does without a cache that can be neither read nor written", async () => {
