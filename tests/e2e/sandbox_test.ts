@@ -1,18 +1,22 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { bundle } from "../../tools/ship/bundle.ts";
 import { grantedVariables } from "../../tools/ship/flags.ts";
 import type { Architecture } from "../../tools/ship/programs.ts";
 import { loadModel, useDevice } from "../support/device_round.ts";
+import { peerPath } from "../support/peers.ts";
 import { ShippedSite } from "../support/shipped_site.ts";
 import { tally } from "../support/tally.ts";
 
 const PROBE = new URL("../support/sandbox_probe.js", import.meta.url);
+const qemu = peerPath("qemu");
 const SECRET = "a secret of somebody else";
 /** What the launcher gives the runtime beside the settings. */
 const OWN_VARIABLES = ["DENO_DIR", "DENO_NO_UPDATE_CHECK"];
 
 interface ProbeReport {
   readonly results: Readonly<Record<string, string>>;
+  readonly architecture: string;
   readonly args: readonly string[];
   readonly variables: Readonly<Record<string, string | null>>;
   readonly logLevel: string | null;
@@ -81,6 +85,7 @@ async function testDenials(site: ShippedSite, architecture: Architecture): Promi
   const denied = Object.keys(report.results).map((name) => [name, "denied"]);
   assert.deepEqual(report.results, Object.fromEntries(denied));
   assert.ok(denied.length > 20);
+  assert.equal(report.architecture, architecture);
   assert.deepEqual(report.args, args);
   assert.deepEqual(Object.values(report.variables).filter((value) => value !== null), []);
   assert.equal(report.logLevel, null);
@@ -113,23 +118,72 @@ Deno.test("launcher: everything that a device must do works, whatever surrounds 
     await Deno.mkdir(outside);
     await Deno.rename(cached, `${cached}.away`);
     await Deno.symlink(outside, cached);
-    await loadModel(device.url, 502);
+    await loadModel(device.url);
     assert.deepEqual([...Deno.readDirSync(outside)], []);
   });
 });
 
-Deno.test("launcher: the hardware facts are those that the program sees outside of the sandbox", async () => {
+Deno.test("the hardware facts are the same from source, a collected file, the launcher, and a bind-mounted root", async (t) => {
   await using site = await ShippedSite.open();
-  const path = await site.make("device", "x86_64");
-  const inside = await site.run(path, ["hardware", "--json"]);
-  const outside = await tally(["hardware", "--json"]);
-  assert.equal(inside.exitCode, 0, inside.stderr);
-  assert.deepEqual(JSON.parse(inside.stdout), JSON.parse(outside.stdout));
+  const { exitCode, stdout: expected, stderr } = await tally(["hardware", "--json"]);
+  assert.equal(exitCode, 0, stderr);
+  assert.notEqual(JSON.parse(expected).cpu, "");
+
+  await t.step("a collected file", async () => {
+    const file = join(site.folder, "hardware.json");
+    assert.equal((await tally(["hardware", "--collect", "--out", file])).exitCode, 0);
+    assert.equal((await tally(["hardware", "--json"], { env: { HARDWARE_FILE: file } })).stdout, expected);
+    assert.equal((await tally(["hardware", "--collect"])).stdout, await Deno.readTextFile(file));
+  });
+
+  await t.step("the launcher", async () => {
+    const path = await site.make("device", "x86_64");
+    assert.equal((await site.run(path, ["hardware", "--json"])).stdout, expected);
+  });
+
+  await t.step({
+    name: "a bind-mounted root, with a right to read nothing else",
+    ignore: Deno.uid() !== 0,
+    fn: fromMounts,
+  });
+
+  async function fromMounts() {
+    const root = join(site.folder, "root");
+    const folders = ["proc", "sys/block", "sys/bus", "sys/devices", "sys/firmware"];
+    const mounts = folders.map((folder) => `mkdir -p ${root}/${folder} && mount --rbind /${folder} ${root}/${folder}`);
+    const main = join(site.folder, "main.js");
+    await Deno.writeFile(main, await bundle("main.js"));
+    const run = [
+      Deno.execPath(),
+      "run",
+      "--no-prompt",
+      "--ignore-env",
+      `--allow-read=${root}`,
+      main,
+      "hardware",
+      "--json",
+    ];
+    const script = [...mounts, `exec ${run.join(" ")} --hardware-root ${root}`].join(" && ");
+    const { stdout, stderr } = await site.run("/usr/bin/unshare", ["--mount", "/bin/sh", "-c", script]);
+    assert.equal(stdout, expected, stderr);
+  }
 });
 
 Deno.test("launcher: what is not granted is denied, whatever surrounds it", async () => {
   await using site = await ShippedSite.open();
   await testDenials(site, "x86_64");
+});
+
+Deno.test({
+  name: "launcher for ARM64: what is granted works and what is not is denied, under an emulator",
+  ignore: qemu === undefined,
+  async fn(t) {
+    await using site = await ShippedSite.open();
+    await t.step("denials", () => testDenials(site, "aarch64"));
+    const path = await site.make("device", "aarch64");
+    await using device = await site.startDevice(path);
+    await t.step("sign-in, upload, load", () => useDevice(site.origin, device.url));
+  },
 });
 
 Deno.test("launcher: six first starts at once, a damaged cache, a cache that is open to others", async (t) => {

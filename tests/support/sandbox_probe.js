@@ -64,6 +64,7 @@ const variables = [
 ];
 const report = {
   results,
+  architecture: Deno.build.arch,
   args: Deno.args.slice(1),
   variables: Object.fromEntries(variables.map((name) => [name, Deno.env.get(name) ?? null])),
   logLevel: Deno.env.get("LOG_LEVEL") ?? null,

@@ -50,7 +50,8 @@ if [ -e "$folder" ] || [ -L "$folder" ]; then
   case $(ls -ld "$folder") in drwx------*) ;; *) fail "$folder must be a folder that is closed to others" ;; esac
   [ -O "$folder" ] || fail "$folder belongs to somebody else"
 fi
-is_whole "$folder" || unpack
+is_new=
+is_whole "$folder" || { unpack && is_new=new:; }
 
 @DEFAULTS@
 sealed() { /usr/bin/env -i DENO_DIR="$folder/cache" DENO_NO_UPDATE_CHECK=1 "$@"; }
