@@ -1,6 +1,7 @@
 import type { Bytes } from "../bytes.ts";
 import { InterruptedError, type Service, UnavailableError, UpstreamError, UpstreamTimeoutError } from "../errors.ts";
 import { type ByteStream, byteStream, inPieces } from "../streams.ts";
+import { processEnvironment } from "../system/environment.ts";
 import { isLoopback } from "./loopback.ts";
 import { piecesOf, SizedBody } from "./sized_body.ts";
 
@@ -39,6 +40,7 @@ const HTTP_PORT = 80;
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** What is sent becomes garbage that `fetch` lets go late: with pieces of 256 KiB it takes 40 MiB more, and no less time. */
 const SENT_PIECE_BYTES = 64 * 1024;
+const PROXY_VARIABLES = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 const DEFAULT_STALL_MS = 30_000;
 const PIECE_BYTES = 256 * 1024;
 
@@ -85,11 +87,18 @@ export function httpClient(service: Service, { unixSocket }: HttpClientOptions =
   };
 }
 
-/** What goes to this machine itself goes past the proxies of `HTTP_PROXY` and `ALL_PROXY`: it holds passwords in the clear. */
+/**
+ * What goes to this machine itself goes past the proxies of the environment: it holds passwords in the clear. The runtime has
+ * no switch for that, but the machine itself can be named as the proxy; only then, since it costs a connection a call.
+ */
 function directClient({ protocol, hostname, port }: URL): Deno.HttpClient | undefined {
-  if (protocol !== "http:" || !isLoopback(hostname)) return undefined;
+  if (protocol !== "http:" || !isLoopback(hostname) || !hasProxy()) return undefined;
   const address = { hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || HTTP_PORT) };
   return Deno.createHttpClient({ proxy: { transport: "tcp", ...address }, poolMaxIdlePerHost: 0 });
+}
+
+function hasProxy(): boolean {
+  return PROXY_VARIABLES.some((name) => processEnvironment(name) !== undefined);
 }
 
 function socketClient(path: string): Deno.HttpClient {
