@@ -1,0 +1,250 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { OriginAdmin } from "../../cli/demo/origin_admin.ts";
+import { encryptCbc } from "../../lib/crypto/cbc_v1.ts";
+import { archiveKey } from "../../lib/crypto/keys.ts";
+import { scratchArchive } from "../../lib/docker/scratch_archive.ts";
+import { collectHardware } from "../../lib/hardware/collect.ts";
+import { systemClock } from "../../lib/system/clock.ts";
+import { writeStream } from "../../lib/system/files.ts";
+import { DOCKER_ARCHITECTURES, writeImageFolder } from "../../tools/ship/image.ts";
+import type { Architecture } from "../../tools/ship/programs.ts";
+import { parseSite } from "../../tools/ship/site.ts";
+import { docker, importBaseImage } from "../support/base_image.ts";
+import { type ComposeService, composeServices, runArguments } from "../support/compose.ts";
+import { startDockerEngine, type TestEngine } from "../support/docker_engine.ts";
+import { eventually } from "../support/eventually.ts";
+import { fileForm, OriginSite, PASSWORD } from "../support/origin_site.ts";
+import { peerPath } from "../support/peers.ts";
+import { freePort } from "../support/shipped_site.ts";
+import { tally } from "../support/tally.ts";
+import { tempFolder } from "../support/temp_folder.ts";
+
+const dockerd = peerPath("dockerd");
+const qemu = peerPath("qemu");
+const CONTENT = new Uint8Array(randomBytes(300_000));
+const REFERENCE = "azaion/annotations:1.4.2";
+/** That of the image: a named volume has it as its owner, a folder of the machine has to be given to it. */
+const USER_ID = 65532;
+const NATIVE = { healthcheck: { interval: "1s" } };
+/** The emulator takes memory of its own, and makes one check last longer than the next one waits. */
+const EMULATED = { healthcheck: { disable: true as const }, mem_limit: "2g" };
+const BUILD_LIMIT_MS = 2 * 60_000;
+const EMULATED_LIMIT_MS = 150_000;
+
+/** An engine, an origin, and a device image for each processor that may reach only this origin. */
+class ImageSite implements AsyncDisposable {
+  readonly url: string;
+  /** Archive that an unlock opens. */
+  readonly imagesPath: string;
+  /** The volume of the hardware facts. */
+  readonly factsFolder: string;
+  readonly #resources: AsyncDisposableStack;
+
+  private constructor(
+    folder: string,
+    readonly engine: TestEngine,
+    readonly origin: OriginSite,
+    port: number,
+    resources: AsyncDisposableStack,
+  ) {
+    this.imagesPath = join(folder, "images.enc");
+    this.factsFolder = join(folder, "facts");
+    this.url = `http://127.0.0.1:${port}`;
+    this.#resources = resources;
+  }
+
+  static async build(architectures: readonly Architecture[]): Promise<ImageSite> {
+    await using made = new AsyncDisposableStack();
+    const { path: folder } = made.use(await tempFolder());
+    const engine = made.use(await startDockerEngine(dockerd ?? ""));
+    const origin = made.use(await OriginSite.start());
+    const port = freePort();
+    await Deno.mkdir(join(folder, "facts"));
+    await Deno.chown(join(folder, "facts"), USER_ID, USER_ID);
+    const settings = { RESOURCE_API_URL: origin.url, PORT: port, IMAGES: "azaion/annotations", API_VERSION: "1.4.2" };
+    const site = parseSite(JSON.stringify({ settings, cdn: [new URL(origin.url).host] }));
+    const context = join(folder, "context");
+    await writeImageFolder(context, { service: "device", site, architectures });
+    for (const architecture of architectures) await buildImage(engine, context, architecture);
+    return new ImageSite(folder, engine, origin, port, made.move());
+  }
+
+  docker(args: readonly string[], limitMs?: number): Promise<string> {
+    return docker(this.engine.dockerHost, args, limitMs);
+  }
+
+  /** Runs a service of the Compose example to its end, or with another command. */
+  async run(name: string, architecture: Architecture, command?: readonly string[]): Promise<string> {
+    const { healthcheck: _, ...service } = await this.#service(name);
+    const changed = { ...service, healthcheck: { disable: true as const }, ...(command && { command: [...command] }) };
+    return await this.docker(["run", "--rm", ...this.#arguments(changed, architecture)], EMULATED_LIMIT_MS);
+  }
+
+  /** Starts a service of the Compose example; disposing it removes the container. */
+  async start(name: string, architecture: Architecture): Promise<AsyncDisposable & { id: string }> {
+    const changes = architecture === Deno.build.arch ? NATIVE : EMULATED;
+    const service = { ...await this.#service(name), ...changes };
+    const id = await this.docker(["run", "--detach", ...this.#arguments(service, architecture)]);
+    return {
+      id,
+      [Symbol.asyncDispose]: async () => void await this.docker(["rm", "--force", "--volumes", id]),
+    };
+  }
+
+  async #service(name: string): Promise<ComposeService> {
+    const service = (await composeServices())[name];
+    assert.ok(service !== undefined, name);
+    return service;
+  }
+
+  #arguments(service: ComposeService, architecture: Architecture): string[] {
+    const socket = this.engine.dockerHost.replace(/^unix:\/\//, "");
+    return runArguments(service, {
+      image: imageName(architecture),
+      sources: { "/var/run/docker.sock": socket, "/opt/azaion/images.enc": this.imagesPath, "facts": this.factsFolder },
+      variables: { DOCKER_GID: String(Deno.statSync(socket).gid) },
+    });
+  }
+
+  async post(path: string, body: unknown): Promise<Response> {
+    const headers = { "content-type": "application/json" };
+    return await fetch(this.url + path, { method: "POST", headers, body: JSON.stringify(body) });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync();
+  }
+}
+
+function imageName(architecture: Architecture): string {
+  return `tallystick/device:${DOCKER_ARCHITECTURES[architecture]}`;
+}
+
+async function buildImage({ dockerHost }: TestEngine, context: string, architecture: Architecture): Promise<void> {
+  const base = await importBaseImage(dockerHost, architecture);
+  const name = DOCKER_ARCHITECTURES[architecture];
+  const values = [`BASE=${base}`, `TARGETARCH=${name}`, "REVISION=0123456789abcdef"].flatMap((pair) => [
+    "--build-arg",
+    pair,
+  ]);
+  const args = ["build", "--quiet", "--network=none", ...values, "--tag", imageName(architecture), context];
+  await docker(dockerHost, args, BUILD_LIMIT_MS);
+}
+
+/** Waits until the service answers, and the check that the image brings says so too, where it is on. */
+async function untilHealthy(site: ImageSite, id: string, limitMs: number): Promise<void> {
+  const check = async () => {
+    const state = JSON.parse(await site.docker(["inspect", "--format={{json .State}}", id]));
+    if (!state.Running) throw new Error(`The container has ended: ${JSON.stringify(state)}\n${await logs(site, id)}`);
+    return (state.Health?.Status ?? "healthy") === "healthy" && await answers(`${site.url}/health`);
+  };
+  await eventually("the container is healthy", check, limitMs);
+}
+
+async function answers(url: string): Promise<boolean> {
+  return await fetch(url).then(async (answer) => (await answer.text()) === '{"status":"healthy"}', () => false);
+}
+
+async function logs({ engine }: ImageSite, id: string): Promise<string> {
+  const env = { DOCKER_HOST: engine.dockerHost };
+  const { stdout, stderr } = await new Deno.Command("docker", { args: ["logs", id], env }).output();
+  return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+}
+
+async function testUse(site: ImageSite): Promise<void> {
+  const { email: uploader } = await site.origin.user("ResourceUploader");
+  const { email: operator } = await site.origin.user("Operator");
+  await expect(200, site.post("/login", { email: uploader, password: PASSWORD }));
+  const form = fileForm(CONTENT, "model.bin");
+  await expect(200, fetch(`${site.url}/upload/model.bin`, { method: "POST", body: form }));
+  await expect(200, site.post("/login", { email: operator, password: PASSWORD }));
+  const loaded = await expect(200, site.post("/load/model.bin", { filename: "model.bin", folder: "models" }));
+  assert.deepEqual(loaded, CONTENT);
+}
+
+async function expect(status: number, response: Promise<Response>): Promise<Uint8Array> {
+  const answer = await response;
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  assert.equal(answer.status, status, new TextDecoder().decode(bytes));
+  return bytes;
+}
+
+/** An archive that only this origin's key fragment opens. */
+async function writeImages({ origin, imagesPath }: ImageSite): Promise<void> {
+  const deps = { clock: systemClock, signal: AbortSignal.timeout(10_000) };
+  const admin = await OriginAdmin.signIn(new URL(origin.url), origin.admin, deps);
+  const architecture = DOCKER_ARCHITECTURES[Deno.build.arch];
+  const archive = scratchArchive({ references: [REFERENCE], architecture, payloadBytes: 100_000 });
+  await writeStream(imagesPath, encryptCbc(archive, await archiveKey(await admin.keyFragment())));
+  await Deno.chmod(imagesPath, 0o644);
+}
+
+async function testUnlock(site: ImageSite): Promise<void> {
+  const { email } = await site.origin.user("Operator", "unlocker@example.com");
+  assert.equal(await site.engine.images.inspect(REFERENCE), undefined);
+  await expect(200, site.post("/unlock", { email, password: PASSWORD }));
+  let status = "";
+  await eventually("the unlock has ended", async () => {
+    status = await (await fetch(`${site.url}/unlock/status`)).text();
+    return /"state":"(ready|error)"/.test(status);
+  });
+  assert.equal(JSON.parse(status).state, "ready", status);
+  assert.notEqual(await site.engine.images.inspect(REFERENCE), undefined);
+}
+
+Deno.test({
+  name: "image: the device service does all its work in it, with nothing that it may write but its two volumes",
+  ignore: dockerd === undefined,
+  async fn(t) {
+    await using site = await ImageSite.build([Deno.build.arch]);
+    await writeImages(site);
+
+    await t.step("without the facts it tells no hardware, rather than another one", async () => {
+      await assert.rejects(site.run("device", Deno.build.arch, ["hardware"]), /there is no such file/);
+    });
+
+    await t.step("with them, the hardware is that of the machine", async () => {
+      await site.run("hardware", Deno.build.arch);
+      const inside = await site.run("device", Deno.build.arch, ["hardware", "--json"]);
+      const outside = await tally(["hardware", "--json"]);
+      assert.deepEqual(JSON.parse(inside), JSON.parse(outside.stdout));
+    });
+
+    await using container = await site.start("device", Deno.build.arch);
+    await t.step("its health check passes", () => untilHealthy(site, container.id, 30_000));
+    await t.step("sign-in, upload, load", () => testUse(site));
+    await t.step("unlock, by the engine's socket", () => testUnlock(site));
+
+    await t.step("it is nobody, and says what it is", async () => {
+      const format = "--format={{json .Config}}";
+      const { User, Labels } = JSON.parse(await site.docker(["inspect", format, imageName(Deno.build.arch)]));
+      assert.equal(User, "65532:65532");
+      assert.equal(Labels["org.opencontainers.image.revision"], "0123456789abcdef");
+      assert.match(Labels["org.opencontainers.image.version"], /^\d+\.\d+\.\d+$/);
+    });
+
+    await t.step("an orderly stop takes no time", async () => {
+      await site.docker(["stop", "--time=20", container.id]);
+      assert.equal(await site.docker(["inspect", "--format={{.State.ExitCode}}", container.id]), "0");
+    });
+  },
+});
+
+Deno.test({
+  name: "image: the one for ARM64 runs",
+  ignore: dockerd === undefined || qemu === undefined,
+  async fn(t) {
+    await using site = await ImageSite.build(["aarch64"]);
+    await writeImages(site);
+    await collectHardware("/", join(site.factsFolder, "hardware.json"));
+    await using container = await site.start("device", "aarch64");
+    await t.step("health", () => untilHealthy(site, container.id, EMULATED_LIMIT_MS));
+    await t.step("sign-in, upload, load", () => testUse(site));
+    await t.step("unlock", () => testUnlock(site));
+    await t.step("version", async () => {
+      assert.match(await site.run("device", "aarch64", ["version"]), /^tally \d.*aarch64/);
+    });
+  },
+});
