@@ -20,6 +20,7 @@ const ENSURE: Readonly<Record<PeerName, () => Promise<Peer>>> = {
   fish: () => ensureProgram("fish", "fish"),
   script: () => ensureProgram("script", "bsdutils"),
   qemu: ensureQemu,
+  systemd: () => ensureProgram("systemd-analyze", "systemd"),
 };
 
 /** Finds every peer, and installs those that are missing where the machine allows it, one after the other. */

@@ -12,6 +12,7 @@ export const PEER_NAMES = [
   "fish",
   "script",
   "qemu",
+  "systemd",
 ] as const;
 
 /** One of {@link PEER_NAMES}. */
