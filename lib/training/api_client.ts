@@ -1,7 +1,8 @@
 import type { Bytes } from "../bytes.ts";
 import { parseSettings } from "../config/config.ts";
+import { OPTIONS } from "../config/options.ts";
 import { aesKey } from "../crypto/keys.ts";
-import { TooLargeError } from "../errors.ts";
+import { ConfigurationError, TooLargeError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import type { LoadedResource } from "../resources/load.ts";
 import type { PublishedResource } from "../resources/upload.ts";
@@ -46,7 +47,7 @@ export class ApiClient implements AsyncDisposable {
   static async open(options: ApiClientOptions = {}): Promise<ApiClient> {
     const environment = options.environment ?? processEnvironment;
     const account = options.account ?? await readApiAccount(options.configPath ?? "config.yaml", environment);
-    const flags = { ...options.settings, "resource-api-url": account.url };
+    const flags = { ...knownFlags(options.settings ?? {}), "resource-api-url": account.url };
     const settings = parseSettings({ flags, environment, file: {} });
     return new ApiClient(await createServices(settings, { log: silentLogger, clock: systemClock }), account);
   }
@@ -106,6 +107,14 @@ export class ApiClient implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** A misspelled name must not leave the default in force. */
+function knownFlags(settings: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const known = new Set<string>(Object.values(OPTIONS).map(({ flag }) => flag));
+  const unknown = Object.keys(settings).filter((flag) => !known.has(flag));
+  if (unknown.length === 0) return settings;
+  throw new ConfigurationError(unknown.map((flag) => `"${flag}" is not a setting: they are named as the flags are`));
 }
 
 function resourceOf(name: string, folder: string): { name: string; folder: string } {

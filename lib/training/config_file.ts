@@ -4,9 +4,8 @@ import type { Environment } from "../system/environment.ts";
 import { readSmallFile } from "../system/files.ts";
 
 const FILE_LIMIT_BYTES = 64 * 1024;
-const fileSchema = z.object({
-  api: z.object({ url: z.string(), email: z.string(), password: z.string() }).partial().default({}),
-});
+const apiSchema = z.object({ url: z.string(), email: z.string(), password: z.string() }).partial();
+const fileSchema = z.object({ api: apiSchema.nullish() }).nullable();
 
 /** An API and an account there. */
 export interface ApiAccount {
@@ -24,7 +23,7 @@ export interface ApiAccount {
  * @throws {ConfigurationError} naming all that is in neither
  */
 export async function readApiAccount(path: string, environment: Environment): Promise<ApiAccount> {
-  const { api } = await readConfigFile(path);
+  const api = await readConfigFile(path);
   const found = {
     url: environment("RESOURCE_API_URL") ?? api.url,
     email: environment("API_EMAIL") ?? api.email,
@@ -36,14 +35,16 @@ export async function readApiAccount(path: string, environment: Environment): Pr
   throw new ConfigurationError(missing.map((name) => `api.${name} is neither in "${path}" nor in the environment`));
 }
 
-async function readConfigFile(path: string): Promise<z.infer<typeof fileSchema>> {
+async function readConfigFile(path: string): Promise<z.infer<typeof apiSchema>> {
   const bytes = await readSmallFile(path, FILE_LIMIT_BYTES);
-  if (bytes === undefined) return { api: {} };
+  if (bytes === undefined) return {};
   const { parse } = await import("yaml"); // 15 MiB of memory, for those who have a file
   try {
-    return fileSchema.parse(parse(new TextDecoder().decode(bytes), { maxAliasCount: 0 }));
+    return fileSchema.parse(parse(new TextDecoder().decode(bytes), { maxAliasCount: 0 }))?.api ?? {};
   } catch {
     // Without the cause: a YAML error quotes lines of the file, and one of them is the password.
-    throw new ConfigurationError([`Cannot read "${path}": it is not YAML with api: {url, email, password}`]);
+    throw new ConfigurationError([
+      `Cannot read "${path}": it is not YAML with api: {url, email, password}, in quotes where they look like numbers`,
+    ]);
   }
 }
