@@ -28,8 +28,9 @@ const REFERENCE = "azaion/annotations:1.4.2";
 /** That of the image: a named volume has it as its owner, a folder of the machine has to be given to it. */
 const USER_ID = 65532;
 const NATIVE = { healthcheck: { interval: "1s" } };
+const WITHOUT_CHECK = { healthcheck: { disable: true as const } };
 /** The emulator takes memory of its own, and makes one check last longer than the next one waits. */
-const EMULATED = { healthcheck: { disable: true as const }, mem_limit: "2g" };
+const EMULATED = { ...WITHOUT_CHECK, mem_limit: "2g" };
 const BUILD_LIMIT_MS = 2 * 60_000;
 const EMULATED_LIMIT_MS = 150_000;
 
@@ -77,8 +78,8 @@ class ImageSite implements AsyncDisposable {
 
   /** Runs a service of the Compose example to its end, or with another command. */
   async run(name: string, architecture: Architecture, command?: readonly string[]): Promise<string> {
-    const { healthcheck: _, ...service } = await this.#service(name);
-    const changed = { ...service, healthcheck: { disable: true as const }, ...(command && { command: [...command] }) };
+    const changes = command === undefined ? WITHOUT_CHECK : { ...WITHOUT_CHECK, command: [...command] };
+    const changed = { ...await this.#service(name), ...changes };
     return await this.docker(["run", "--rm", ...this.#arguments(changed, architecture)], EMULATED_LIMIT_MS);
   }
 
@@ -119,7 +120,7 @@ class ImageSite implements AsyncDisposable {
 }
 
 function imageName(architecture: Architecture): string {
-  return `tallystick/device:${DOCKER_ARCHITECTURES[architecture]}`;
+  return `local/tally:${DOCKER_ARCHITECTURES[architecture]}`;
 }
 
 async function buildImage({ dockerHost }: TestEngine, context: string, architecture: Architecture): Promise<void> {
@@ -246,5 +247,42 @@ Deno.test({
     await t.step("version", async () => {
       assert.match(await site.run("device", "aarch64", ["version"]), /^tally \d.*aarch64/);
     });
+  },
+});
+
+Deno.test({
+  name: "image: an origin is made and served in it",
+  ignore: dockerd === undefined,
+  async fn() {
+    await using folder = await tempFolder();
+    await using engine = await startDockerEngine(dockerd ?? "");
+    const port = freePort();
+    const site = parseSite(JSON.stringify({ origin: { port } }), { api: `127.0.0.1:${port}` });
+    await writeImageFolder(folder.path, { service: "origin", site, architectures: [Deno.build.arch] });
+    await buildImage(engine, folder.path, Deno.build.arch);
+    const { origin } = await composeServices();
+    assert.ok(origin !== undefined);
+    const options = (changes: Partial<ComposeService>) =>
+      runArguments({ ...origin, ...changes }, { image: imageName(Deno.build.arch) });
+    const init = options({
+      command: ["origin", "init", "--data-dir", site.origin.dataDir, "--json"],
+      ...WITHOUT_CHECK,
+    });
+    const { email, password } = JSON.parse(await docker(engine.dockerHost, ["run", "--rm", ...init]));
+    const id = await docker(engine.dockerHost, ["run", "--detach", ...options(NATIVE)]);
+    const format = "--format={{.State.Health.Status}}";
+    await eventually(
+      "the container is healthy",
+      async () => await docker(engine.dockerHost, ["inspect", format, id]) === "healthy",
+    );
+    await expect(
+      200,
+      fetch(`http://127.0.0.1:${port}/login`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ email, password }),
+      }),
+    );
+    await docker(engine.dockerHost, ["stop", "--time=20", id]);
   },
 });
