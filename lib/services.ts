@@ -69,7 +69,7 @@ export async function createServices(
     clock,
   });
   const cache = new BigPartCache(settings.modelCacheDir);
-  await cache.sweep(clock.now());
+  await cache.sweep();
   const sharedKey = once(async () => aesKey(await resourceKeyString()));
   const sendSmallPart = (request: { folder: string; name: string; data: Bytes }, signal?: AbortSignal) =>
     api.uploadResource(request, signal);

@@ -3,7 +3,7 @@ import { crc32 } from "node:zlib";
 import { z } from "zod";
 import { type Bytes, concat, utf8 } from "../bytes.ts";
 import { sha256Hex } from "../crypto/keys.ts";
-import { IntegrityError } from "../errors.ts";
+import { ConfigurationError, IntegrityError } from "../errors.ts";
 import { bigPartName } from "../split/plan.ts";
 import { type ByteStream, collect, watched } from "../streams.ts";
 import {
@@ -20,7 +20,6 @@ import type { ByteSource } from "./store.ts";
 const PROBE_BYTES = 4 * 1024;
 const RECORD_LIMIT_BYTES = 16 * 1024;
 const STAGING_FOLDER = ".staging";
-const ABANDONED_AFTER_MS = 24 * 60 * 60_000;
 
 const pairingSchema = z.object({
   id: z.string(),
@@ -119,9 +118,14 @@ export class BigPartCache {
     await removeFile(this.#recordPath(resource));
   }
 
-  /** Removes what killed processes left half written a day ago or earlier. @param nowMs milliseconds since 1970 */
-  async sweep(nowMs: number): Promise<number> {
-    return await sweepPartialFiles(join(this.#root, STAGING_FOLDER), nowMs - ABANDONED_AFTER_MS);
+  /** Removes what killed processes left half written. @throws {ConfigurationError} what should be the folder is none */
+  async sweep(): Promise<number> {
+    try {
+      return await sweepPartialFiles(join(this.#root, STAGING_FOLDER));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotADirectory)) throw error;
+      throw new ConfigurationError([`The cache folder "${this.#root}" is not a folder`], { cause: error });
+    }
   }
 
   async #commit(file: AtomicFile, resource: ResourceName, pairing: Pairing): Promise<void> {

@@ -114,7 +114,8 @@ async function openForRead(path: string): Promise<Deno.FsFile> {
 
 /**
  * A file that appears under its name whole or not at all: written beside it under a temporary name (mode 0600, unless
- * another is given), then flushed, renamed, and its folder flushed. Disposing an uncommitted file removes it.
+ * another is given), then flushed, renamed, and its folder flushed. Disposing an uncommitted file removes it. It is locked
+ * while its writer lives, for {@link sweepPartialFiles}.
  */
 export class AtomicFile implements Disposable {
   readonly path: string;
@@ -133,7 +134,8 @@ export class AtomicFile implements Disposable {
     const temporaryPath = join(dirname(path), `.${crypto.randomUUID()}.partial`);
     try {
       await ensureFolder(dirname(path));
-      const file = await Deno.open(temporaryPath, { write: true, createNew: true, mode });
+      const file = Deno.openSync(temporaryPath, { write: true, createNew: true, mode });
+      lockQuietly(file);
       return new AtomicFile(path, temporaryPath, file);
     } catch (error) {
       throw diskFullOr(error, path);
@@ -199,18 +201,27 @@ export async function removeFile(path: string): Promise<void> {
 }
 
 /**
- * Removes the temporary files in a folder that nobody has written to since `beforeMs` (milliseconds since 1970): a killed
- * process left them. Younger ones may belong to a process that lives; without `beforeMs` all go, which is for a folder with one owner.
- * Returns how many there were.
+ * Removes the temporary files in a folder that a killed process has left: nobody holds their locks. Those of processes that
+ * live stay. Returns how many there were.
  */
-export async function sweepPartialFiles(folder: string, beforeMs = Infinity): Promise<number> {
+export async function sweepPartialFiles(folder: string): Promise<number> {
   let count = 0;
   for (const name of await listFiles(folder)) {
     if (!name.startsWith(".") || !name.endsWith(".partial")) continue;
-    const facts = await fileFacts(join(folder, name));
-    if (facts !== undefined && facts.modifiedMs < beforeMs && removeQuietly(join(folder, name))) count++;
+    const path = join(folder, name);
+    if (await isAbandoned(path) && removeQuietly(path)) count++;
   }
   return count;
+}
+
+async function isAbandoned(path: string): Promise<boolean> {
+  try {
+    const lock = await lockFile(path, { create: false });
+    lock?.[Symbol.dispose]();
+    return lock !== undefined;
+  } catch {
+    return false; // gone, another user's, or on a file system without locks: not ours to remove
+  }
 }
 
 /** Names of the regular files in a folder, sorted; none when there is no such folder. */
@@ -239,8 +250,8 @@ export async function listFolders(folder: string): Promise<string[]> {
  * Locks a file for this process alone until it is disposed or the process ends, however it ends. The file stays.
  * Returns `undefined` when somebody else holds it.
  */
-export async function lockFile(path: string): Promise<Disposable | undefined> {
-  const file = await Deno.open(path, { write: true, create: true, mode: PRIVATE_FILE_MODE });
+export async function lockFile(path: string, { create = true } = {}): Promise<Disposable | undefined> {
+  const file = await Deno.open(path, { write: true, create, mode: PRIVATE_FILE_MODE });
   if (await file.tryLock(true)) return { [Symbol.dispose]: () => file.close() };
   file.close();
   return undefined;
@@ -253,6 +264,15 @@ export async function syncFolder(path: string): Promise<void> {
     await folder.sync();
   } finally {
     folder.close();
+  }
+}
+
+/** On a file system without locks the file can be written all the same; it is not swept then. */
+function lockQuietly(file: Deno.FsFile): void {
+  try {
+    file.tryLockSync(true);
+  } catch {
+    return;
   }
 }
 

@@ -78,13 +78,21 @@ Deno.test("BigPartCache leaves nothing of a part that was not committed, and swe
   const cache = new BigPartCache(folder.path);
   const abandoned = await cache.create();
   abandoned.write(NEW.bytes);
-  assert.equal(await cache.sweep(Date.now()), 0, "somebody may still be writing");
-  assert.equal(await cache.sweep(Date.now() + 25 * 60 * 60_000), 1);
+  assert.equal(await cache.sweep(), 0, "somebody is still writing");
+  await Deno.writeFile(join(folder.path, ".staging", ".abandoned.partial"), NEW.bytes);
+  assert.equal(await cache.sweep(), 1);
   using writer = await cache.create();
   writer.write(NEW.bytes);
   writer[Symbol.dispose]();
   abandoned[Symbol.dispose]();
   assert.deepEqual([...Deno.readDirSync(join(folder.path, ".staging"))], []);
+});
+
+Deno.test("BigPartCache.sweep() says that a file stands in the place of the folder", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "file");
+  await Deno.writeTextFile(path, "");
+  await assert.rejects(new BigPartCache(path).sweep(), { name: "ConfigurationError", message: /is not a folder/ });
 });
 
 Deno.test("BigPartCache.find() waits for a change that goes on behind its caller", async () => {
