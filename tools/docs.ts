@@ -3,8 +3,10 @@ import { OPTIONS } from "../lib/config/options.ts";
 import { type ErrorCode } from "../lib/errors.ts";
 import { PROBLEMS } from "../routes/problem.ts";
 import { say } from "./say.ts";
+import { sandboxPage } from "./ship/sandbox_page.ts";
 
 const CONFIGURATION = "docs/configuration.md";
+const SANDBOX = "docs/sandbox.md";
 const OPERATIONS = "docs/operations.md";
 
 const HEAD = `# Configuration
@@ -55,7 +57,7 @@ export function operationsPage(page: string): string {
 /** Writes the pages; with `--check`, only says whether they are up to date. */
 async function main(args: readonly string[]): Promise<number> {
   const check = args.includes("--check");
-  const pages = { [CONFIGURATION]: configurationPage, [OPERATIONS]: operationsPage };
+  const pages = { [CONFIGURATION]: configurationPage, [OPERATIONS]: operationsPage, [SANDBOX]: sandboxPage };
   let exitCode = 0;
   for (const [path, make] of Object.entries(pages)) {
     const present = await Deno.readTextFile(path);
