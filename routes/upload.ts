@@ -46,6 +46,7 @@ export function addUpload(app: OpenAPIHono, services: Services): void {
         "invalid_input",
         ...SIGNED_IN_CODES,
         "conflict",
+        "integrity",
         "disk_full",
         ...UPSTREAM_CODES,
       ),
