@@ -7,6 +7,7 @@ export interface WorkFolder extends AsyncDisposable {
   readonly path: string;
 }
 
+const PRIVATE_FOLDER_MODE = 0o700;
 const NOT_EMPTY = "there is something already";
 const OTHER_FILE_SYSTEM = "it is a file system of its own; name a folder in it";
 
@@ -24,8 +25,9 @@ const MOVE_FAULTS: Readonly<Record<string, string>> = {
  * Returns `undefined` while another process works in it.
  */
 export async function workFolder(path: string): Promise<WorkFolder | undefined> {
+  await ensureFolder(dirname(path));
   for (;;) {
-    await ensureFolder(path);
+    await makeFolder(path);
     const folder = await openFolder(path);
     if (folder === undefined) continue; // the process before us has removed it meanwhile
     if (!await folder.tryLock(true)) return void folder.close();
@@ -34,6 +36,15 @@ export async function workFolder(path: string): Promise<WorkFolder | undefined> 
       return { path, [Symbol.asyncDispose]: () => removeIfThere(path, folder).finally(() => folder.close()) };
     }
     folder.close(); // the process before us has moved or removed it meanwhile
+  }
+}
+
+/** Not by `recursive`: that fails when another process removes the folder while it is looked at. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { mode: PRIVATE_FOLDER_MODE });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
 }
 
