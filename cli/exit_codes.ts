@@ -48,5 +48,6 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
 
 /** The code of anything that was thrown; whatever is not ours is `internal`. */
 export function errorCodeOf(error: unknown): ErrorCode {
+  if (error instanceof Deno.errors.NotCapable) return "configuration"; // the program was made for another site
   return error instanceof TallyError ? error.code : "internal";
 }

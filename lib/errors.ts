@@ -212,7 +212,10 @@ export class InterruptedError extends TallyError {
   }
 }
 
-/** The message of anything that was thrown; never a stack. */
+/** The message of anything that was thrown; never a stack. A refusal of Deno's loses its advice to give more rights. */
 export function messageOf(error: unknown): string {
+  if (error instanceof Deno.errors.NotCapable) {
+    return error.message.replace(/^Requires (.*?), (run again|specify).*$/s, "The sandbox of this program refuses $1");
+  }
   return error instanceof Error ? error.message : String(error);
 }

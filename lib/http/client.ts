@@ -1,5 +1,12 @@
 import type { Bytes } from "../bytes.ts";
-import { InterruptedError, type Service, UnavailableError, UpstreamError, UpstreamTimeoutError } from "../errors.ts";
+import {
+  ConfigurationError,
+  InterruptedError,
+  type Service,
+  UnavailableError,
+  UpstreamError,
+  UpstreamTimeoutError,
+} from "../errors.ts";
 import { type ByteStream, byteStream, inPieces } from "../streams.ts";
 import { processEnvironment } from "../system/environment.ts";
 import { isLoopback } from "./loopback.ts";
@@ -203,6 +210,9 @@ function translate(service: Service, url: URL, error: unknown, watchdog: Watchdo
     return new UpstreamTimeoutError(service, `The ${service} at ${url.host} does not answer in time`);
   }
   if (signal?.aborted || watchdog.fired) return new InterruptedError();
+  if (error instanceof Deno.errors.NotCapable) {
+    return new ConfigurationError([`The sandbox of this program does not let it reach the ${service} at ${url.host}`]);
+  }
   // The cause is left out on purpose: its text may hold the whole URL with a signature.
   return new UnavailableError(service, `The ${service} at ${url.host} cannot be reached or broke the connection off`);
 }

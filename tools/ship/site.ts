@@ -69,7 +69,7 @@ export function parseSite(yaml: string, { api, cdn }: SiteFlags = {}): Site {
   const file = siteSchema.parse(parseYaml(yaml, { maxAliasCount: 0 }) ?? {});
   const places = cdn === undefined ? file.cdn : z.array(host).parse(cdn.split(","));
   const variables = { ...INSTALLED, ...file.settings, ...(api === undefined ? {} : { RESOURCE_API_URL: apiUrl(api) }) };
-  const settings = parseSettings({ flags: {}, environment: () => undefined, file: variables });
+  const settings = settingsOf(variables);
   for (const key of PATH_SETTINGS) {
     path.optional().parse(settings[key], {
       error: () => `${OPTIONS[key].name} must be an absolute path without commas`,
@@ -88,7 +88,12 @@ export function parseSite(yaml: string, { api, cdn }: SiteFlags = {}): Site {
 /** The same site with one more setting. */
 export function withVariable(site: Site, name: string, value: string): Site {
   const variables = { ...site.variables, [name]: value };
-  return { ...site, variables, settings: parseSettings({ flags: {}, environment: () => undefined, file: variables }) };
+  return { ...site, variables, settings: settingsOf(variables) };
+}
+
+/** Some defaults follow from other variables. */
+function settingsOf(variables: Readonly<Record<string, string>>): Settings {
+  return parseSettings({ flags: {}, environment: (name) => variables[name], file: variables });
 }
 
 function apiUrl(api: string): string {

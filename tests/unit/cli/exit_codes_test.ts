@@ -63,4 +63,5 @@ Deno.test("errorCodeOf() takes anything foreign for a fault of the program", () 
   assert.equal(errorCodeOf(new RangeError("m")), "internal");
   assert.equal(errorCodeOf(Object.assign(new Error("m"), { code: "docker" })), "internal");
   assert.equal(errorCodeOf("text"), "internal");
+  assert.equal(errorCodeOf(new Deno.errors.NotCapable("m")), "configuration");
 });

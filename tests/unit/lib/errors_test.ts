@@ -60,3 +60,14 @@ Deno.test("messageOf() gives the message of whatever was thrown", () => {
   assert.equal(messageOf("text"), "text");
   assert.equal(messageOf(undefined), "undefined");
 });
+
+Deno.test({
+  name: "messageOf() says that a sandbox refused, and does not advise to give more rights",
+  permissions: { read: false },
+  fn: () => {
+    assert.throws(() => Deno.readFileSync("/etc/passwd"), (error) => {
+      assert.equal(messageOf(error), 'The sandbox of this program refuses read access to "/etc/passwd"');
+      return true;
+    });
+  },
+});

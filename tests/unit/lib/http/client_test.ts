@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { utf8 } from "../../../../lib/bytes.ts";
 import {
+  ConfigurationError,
   IntegrityError,
   InterruptedError,
   TallyError,
@@ -233,4 +234,13 @@ Deno.test("httpClient(): a long upload is no timeout as long as it goes on", asy
   });
   const answer = await http(server.url, { method: "POST", body, timeoutMs: 250 });
   assert.deepEqual(await collect(answer.body, 10), utf8("8000"));
+});
+
+Deno.test({
+  name: "httpClient() tells a sandbox that refuses from a server that is away",
+  permissions: { net: ["127.0.0.1:1"], env: true },
+  fn: async () => {
+    await assert.rejects(httpClient("API")(new URL("http://127.0.0.1:2/")), ConfigurationError);
+    await assert.rejects(httpClient("API")(new URL("http://127.0.0.1:1/")), UnavailableError);
+  },
 });

@@ -49,6 +49,11 @@ Deno.test("grantedRights() of the command line are its hosts, and the files that
   });
 });
 
+Deno.test("grantedRights() of the command line follow the device's port", () => {
+  const site = parseSite("settings: { PORT: 9000 }", { api: "api.example.com:443" });
+  assert.equal(grantedRights("cli", site).get("net")?.[0], "127.0.0.1:9000");
+});
+
 Deno.test("programFlags() grants a program to run only where DOCKER_VIA is cli, and then no socket", () => {
   const site = parseSite("settings: { DOCKER_VIA: cli, DOCKER_PROGRAM: /usr/bin/docker }", {
     api: "api.example.com:443",
