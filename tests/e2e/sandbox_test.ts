@@ -4,6 +4,7 @@ import { bundle } from "../../tools/ship/bundle.ts";
 import { grantedVariables } from "../../tools/ship/flags.ts";
 import type { Architecture } from "../../tools/ship/programs.ts";
 import { loadModel, useDevice } from "../support/device_round.ts";
+import { PASSWORD } from "../support/origin_site.ts";
 import { peerPath } from "../support/peers.ts";
 import { ShippedSite } from "../support/shipped_site.ts";
 import { tally } from "../support/tally.ts";
@@ -120,6 +121,45 @@ Deno.test("launcher: everything that a device must do works, whatever surrounds 
     await Deno.symlink(outside, cached);
     await loadModel(device.url);
     assert.deepEqual([...Deno.readDirSync(outside)], []);
+  });
+});
+
+Deno.test("launcher: the command line and the origin do their work, and say what the sandbox refuses", async (t) => {
+  await using site = await ShippedSite.open();
+  const device = await site.make("device", "x86_64");
+  await using _running = await site.startDevice(device);
+
+  await t.step("the command line talks to the device of its site, and to the API", async () => {
+    const cli = await site.make("cli", "x86_64");
+    const { email } = await site.origin.user("ResourceUploader");
+    await Deno.writeTextFile(join(site.folder, "note.txt"), "hello");
+    const signIn = `echo '${PASSWORD}' | ${cli} login --email ${email} --password-stdin`;
+    const upload = `${cli} upload note.txt --folder texts && ${cli} load note.txt --folder texts -o copy.txt`;
+    const { exitCode, stderr } = await site.run("/bin/sh", ["-c", `${signIn} && ${upload}`]);
+    assert.equal(exitCode, 0, stderr);
+    assert.equal(await Deno.readTextFile(join(site.folder, "copy.txt")), "hello");
+    const elsewhere = await site.run(cli, ["status", "--device-url", site.origin.url.replace(/\d+$/, "65000")]);
+    assert.equal(elsewhere.exitCode, 2);
+    assert.match(
+      elsewhere.stderr,
+      /^tally: The sandbox of this program does not let it reach the device at .*:65000$/m,
+    );
+  });
+
+  await t.step("the origin keeps to its folder", async () => {
+    const origin = await site.make("origin", "x86_64");
+    const init = (folder: string) => site.run(origin, ["origin", "init", "--data-dir", folder]);
+    assert.equal((await init(site.site.origin.dataDir)).exitCode, 0);
+    const { exitCode, stderr } = await init(join(site.folder, "elsewhere"));
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /^tally: The sandbox of this program refuses (read|write) access to/m);
+    await assert.rejects(Deno.stat(join(site.folder, "elsewhere")), Deno.errors.NotFound);
+  });
+
+  await t.step("the device listens nowhere else", async () => {
+    const { exitCode, stderr } = await site.run(device, ["device", "--port", "1024"]);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /The sandbox of this program refuses net access to "127\.0\.0\.1:1024"/);
   });
 });
 
