@@ -140,6 +140,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (values.help) return say(USAGE), 0;
   requirePinnedVersion();
   const site = parseSite(values.site === undefined ? "" : await Deno.readTextFile(values.site), values);
+  await Deno.mkdir(values.out, { recursive: true });
   const make = MAKERS[known(["launcher", "compiled"], values.form)];
   const architecture = known(ARCHITECTURES, values.target);
   const path = await make({ program: known(PROGRAMS, values.program), architecture, site, folder: values.out });
