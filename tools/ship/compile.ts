@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { z } from "zod";
 import project from "../../deno.json" with { type: "json" };
 import { type Bytes, utf8 } from "../../lib/bytes.ts";
 import { sha256Hex } from "../../lib/crypto/keys.ts";
@@ -160,7 +161,7 @@ function known<T extends string>(words: readonly T[], word: string): T {
 if (import.meta.main) {
   Deno.exit(
     await main(Deno.args).catch((error) => {
-      say(messageOf(error));
+      say(error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error));
       say(USAGE);
       return 2;
     }),
