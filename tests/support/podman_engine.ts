@@ -15,7 +15,7 @@ export interface PodmanEngine extends TestEngine {
  * @param podman absolute path
  */
 export async function startPodmanEngine(podman: string): Promise<PodmanEngine> {
-  const folder = await Deno.makeTempDir({ prefix: "tally-podman-" });
+  const folder = await Deno.makeTempDir({ dir: "/tmp", prefix: "tally-podman-" }); // "runroot" may have 50 characters at most
   const dockerHost = `unix://${folder}/podman.sock`;
   const storage = [
     ...["--root", join(folder, "root"), "--runroot", join(folder, "run"), "--tmpdir", join(folder, "tmp")],
