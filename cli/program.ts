@@ -9,6 +9,7 @@ import { loadCommand } from "./commands/load.ts";
 import { loginCommand } from "./commands/login.ts";
 import { logoutCommand } from "./commands/logout.ts";
 import { originCommand } from "./commands/origin.ts";
+import { selfUpdateCommand } from "./commands/self_update.ts";
 import { statusCommand } from "./commands/status.ts";
 import { unlockCommand } from "./commands/unlock.ts";
 import { uploadCommand } from "./commands/upload.ts";
@@ -25,7 +26,7 @@ const GROUPS: readonly [heading: string, verbs: readonly ((shell: Shell) => Comm
   ["Resources:", [loadCommand, uploadCommand, unlockCommand]],
   ["Session:", [loginCommand, logoutCommand, whoamiCommand]],
   ["This machine:", [statusCommand, hardwareCommand, configCommand]],
-  ["More:", [demoCommand, versionCommand, completionsCommand]],
+  ["More:", [demoCommand, versionCommand, selfUpdateCommand, completionsCommand]],
 ];
 
 /** The whole tree of verbs. Parsing throws instead of ending the process. */

@@ -27,7 +27,7 @@ unit_file=$root/etc/systemd/system/$unit
 
 if [ "$1" = --uninstall ]; then
   if live; then systemctl disable --quiet --now "$unit" || :; fi
-  rm -f "$unit_file" "$command" "$installed"
+  rm -f "$unit_file" "$command" "$installed" "$installed.previous"
   if live; then systemctl daemon-reload; fi
   echo "Removed $unit. Kept: user $user, /etc/tallystick, /var/lib/$user, /var/cache/$user"
   exit 0

@@ -232,6 +232,13 @@ export const OPTIONS = {
     "Local file with the CDN settings",
     "cdn.yaml, loaded encrypted from the API",
   ),
+  updatePublicKeyFile: option(
+    "UPDATE_PUBLIC_KEY_FILE",
+    absolutePath,
+    undefined,
+    "Publisher's Ed25519 public key in PEM, which tally self-update verifies new programs with",
+  ),
+  updateUrl: option("UPDATE_URL", serverUrl, undefined, "New program that tally self-update fetches"),
   logLevel: option(
     "LOG_LEVEL",
     oneOf("debug", "info", "warning", "error"),

@@ -151,6 +151,11 @@ export class AtomicFile implements Disposable {
     }
   }
 
+  /** Gives the file exactly this mode, whatever the process's own mask is. */
+  setMode(mode: number): void {
+    Deno.chmodSync(this.temporaryPath, mode);
+  }
+
   /** Makes the file durable and gives it its name, or another one on the same file system. @throws {DiskFullError} */
   async commit(path: string = this.path): Promise<void> {
     try {
@@ -193,6 +198,12 @@ export async function writeStream(path: string, stream: ByteStream): Promise<voi
   using file = await AtomicFile.create(path);
   await consume(stream, (chunk) => file.write(chunk));
   await file.commit();
+}
+
+/** Moves a file to another name in its folder, in one step that survives a power cut; what had that name is gone. */
+export async function moveFile(from: string, to: string): Promise<void> {
+  await Deno.rename(from, to);
+  await syncFolder(dirname(to));
 }
 
 /** Removes a file and flushes its folder; no error when it is not there. */

@@ -110,6 +110,13 @@ export const GRANTS: readonly Grant[] = [
   },
   {
     right: "net",
+    programs: ["cli"],
+    what: "host of `UPDATE_URL`",
+    reason: "New programs, where the site has such a server.",
+    values: ({ settings: { updateUrl } }) => updateUrl === undefined ? [] : [hostOf(updateUrl)],
+  },
+  {
+    right: "net",
     programs: ["device"],
     what: "`unix:` and the engine's socket, `docker.invalid:80`; or the host of `DOCKER_HOST`",
     reason: "The Docker engine. A call over the socket needs a host in its URL as well: this one can never be dialled.",
@@ -214,6 +221,13 @@ export const GRANTS: readonly Grant[] = [
     what: "`DOCKER_PROGRAM`, when `DOCKER_VIA` is `cli`",
     reason: "One program by its absolute path; by the socket, none at all.",
     values: ({ settings: { dockerVia, dockerProgram } }) => dockerVia === "cli" ? [dockerProgram] : [],
+  },
+  {
+    right: "run",
+    programs: ["cli"],
+    what: "`/usr/bin/systemctl`, when `UPDATE_PUBLIC_KEY_FILE` is set",
+    reason: "`tally self-update --service` restarts what it has exchanged.",
+    values: ({ settings: { updatePublicKeyFile } }) => updatePublicKeyFile === undefined ? [] : ["/usr/bin/systemctl"],
   },
 ];
 

@@ -18,7 +18,7 @@ const PROGRAMS: Programs = {
 };
 const VERBS = [
   ...["device", "origin", "login", "logout", "whoami", "load", "upload", "unlock"],
-  ...["status", "hardware", "config", "demo", "version", "completions"],
+  ...["status", "hardware", "config", "demo", "version", "self-update", "completions"],
 ];
 
 async function runWith(args: readonly string[], options?: RecordedIoOptions) {

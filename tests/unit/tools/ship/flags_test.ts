@@ -49,6 +49,20 @@ Deno.test("grantedRights() of the command line are its hosts, and the files that
   });
 });
 
+Deno.test("grantedRights() of the command line reach an update server and systemctl only where the site says so", () => {
+  const settings = {
+    UPDATE_URL: "https://updates.example.com/tally-device",
+    UPDATE_PUBLIC_KEY_FILE: "/etc/public.pem",
+  };
+  const site = parseSite(JSON.stringify({ settings }), { api: "api.example.com:443" });
+  assert.ok(grantedRights("cli", site).get("net")?.includes("updates.example.com:443"));
+  assert.deepEqual(grantedRights("cli", site).get("run"), ["/usr/bin/systemctl"]);
+  for (const program of ["device", "origin"] as const) {
+    assert.equal(grantedRights(program, site).get("run"), undefined);
+    assert.ok(!grantedRights(program, site).get("net")?.includes("updates.example.com:443"));
+  }
+});
+
 Deno.test("grantedRights() of the command line follow the device's port", () => {
   const site = parseSite("settings: { PORT: 9000 }", { api: "api.example.com:443" });
   assert.equal(grantedRights("cli", site).get("net")?.[0], "127.0.0.1:9000");
