@@ -22,8 +22,8 @@ export interface CdnSourceDeps {
   readonly clock: Clock;
 }
 
-/** Gives the CDN of who is signed in. Simultaneous callers share one look-up; a failed one is not remembered. */
-export function cdnSource(deps: CdnSourceDeps): (signal?: AbortSignal) => Promise<ObjectStore> {
+/** Gives the CDN of who is signed in. Simultaneous callers share one look-up, which none of them ends; a failed one is not remembered. */
+export function cdnSource(deps: CdnSourceDeps): () => Promise<ObjectStore> {
   let known: { account: string; untilMs: number; store: Promise<ObjectStore> } | undefined;
   return async () => {
     const account = deps.account();

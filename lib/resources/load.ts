@@ -37,7 +37,7 @@ export type LoadResource = (request: LoadRequest) => Promise<LoadedResource>;
 /** What loading needs of the outside. */
 export interface LoadDeps {
   readonly readApiResource: ReadApiResource;
-  readonly cdn: (signal?: AbortSignal) => Promise<ObjectStore>;
+  readonly cdn: () => Promise<ObjectStore>;
   readonly cache: BigPartCache;
   /** The shared resource key. */
   readonly sharedKey: () => Promise<CryptoKey>;
@@ -116,7 +116,7 @@ async function findBigPart(
 ): Promise<BigPart> {
   const cached = await findCached(deps, resource);
   if (cached?.pairing?.smallSha256 === small.sha256) return fromCache(deps, resource, cached, cached.pairing.crc32);
-  const store = await deps.cdn(signal);
+  const store = await deps.cdn();
   const facts = await store.head(resource.folder, bigPartName(resource.name), signal ? { signal } : {});
   if (facts === undefined) throw new NotFoundError(`Cannot load "${nameOf(resource)}": the CDN has no big part of it`);
   if (facts.pairedWith !== undefined && facts.pairedWith !== small.sha256) throw apart(resource);

@@ -44,7 +44,7 @@ export interface StageOptions {
 /** What uploading needs of the outside. */
 export interface UploadDeps {
   readonly sendSmallPart: (request: ResourceName & { data: Bytes }, signal?: AbortSignal) => Promise<void>;
-  readonly cdn: (signal?: AbortSignal) => Promise<ObjectStore>;
+  readonly cdn: () => Promise<ObjectStore>;
   readonly cache: BigPartCache;
   /** The shared resource key. */
   readonly sharedKey: () => Promise<CryptoKey>;
@@ -110,7 +110,7 @@ async function publish(deps: UploadDeps, staged: Staged, request: PublishRequest
   const { small, writer, sizeBytes } = staged;
   const { folder, name, signal } = request;
   const smallSha256 = await sha256Hex(small);
-  const store = await deps.cdn(signal);
+  const store = await deps.cdn();
   const etag = await putBigPart(deps, store, writer, smallSha256, request);
   try {
     await deps.sendSmallPart({ folder, name: smallPartName(name), data: small }, signal);
