@@ -11,7 +11,7 @@ import { say } from "../say.ts";
 import { bundle } from "./bundle.ts";
 import { programFlags } from "./flags.ts";
 import { launcherFile, packRuntime } from "./launcher.ts";
-import { type Architecture, ARCHITECTURES, type Form, type Program, PROGRAMS, shippedName } from "./programs.ts";
+import { type Architecture, ARCHITECTURES, type Form, known, type Program, PROGRAMS, shippedName } from "./programs.ts";
 import { requirePinnedVersion, runtimeBytes, RUNTIMES } from "./runtime.ts";
 import { parseSite, type Site, withVariable } from "./site.ts";
 import { billOfMaterials } from "./sbom.ts";
@@ -150,12 +150,6 @@ async function main(args: readonly string[]): Promise<number> {
   if (values.sign !== undefined) await signSums(values.out, values.sign);
   say(path);
   return 0;
-}
-
-function known<T extends string>(words: readonly T[], word: string): T {
-  const found = words.find((candidate) => candidate === word);
-  if (found === undefined) throw new Error(`"${word}" is none of ${words.join(", ")}`);
-  return found;
 }
 
 if (import.meta.main) {

@@ -5,7 +5,7 @@ import { messageOf } from "../../lib/errors.ts";
 import { say } from "../say.ts";
 import { bundle } from "./bundle.ts";
 import { FIXED_FLAGS, programFlags } from "./flags.ts";
-import { type Architecture, ARCHITECTURES } from "./programs.ts";
+import { type Architecture, ARCHITECTURES, known } from "./programs.ts";
 import { requirePinnedVersion, runtimePath } from "./runtime.ts";
 import { parseSite, type Site, withVariable } from "./site.ts";
 
@@ -145,12 +145,6 @@ async function main(args: readonly string[]): Promise<number> {
   const platform = `--platform linux/${architecture} --build-arg TARGETARCH=${architecture}`;
   say(`docker build ${platform} --tag tallystick/${service}:${project.version} ${folder}`);
   return 0;
-}
-
-function known<T extends string>(words: readonly T[], word: string): T {
-  const found = words.find((candidate) => candidate === word);
-  if (found === undefined) throw new Error(`"${word}" is none of ${words.join(", ")}`);
-  return found;
 }
 
 if (import.meta.main) {

@@ -17,3 +17,10 @@ export type Form = "compiled" | "launcher";
 export function shippedName(program: Program, architecture: Architecture): string {
   return `tally-${program}-${architecture}`;
 }
+
+/** A word of the command line that must be one of `words`. @throws {Error} naming them */
+export function known<T extends string>(words: readonly T[], word: string): T {
+  const found = words.find((candidate) => candidate === word);
+  if (found === undefined) throw new Error(`"${word}" is none of ${words.join(", ")}`);
+  return found;
+}
