@@ -1,31 +1,10 @@
 import assert from "node:assert/strict";
-import * as errors from "../../../lib/errors.ts";
+import { ERROR_SAMPLES } from "../../support/error_samples.ts";
 import { problemOf, PROBLEMS, problemSchema } from "../../../routes/problem.ts";
 
 Deno.test("problemOf() makes a valid problem of every error class, with its code and message", () => {
-  const made = [
-    new errors.UsageError("m"),
-    new errors.ConfigurationError(["m"]),
-    new errors.MalformedError("m"),
-    new errors.InvalidInputError("folder", "m"),
-    new errors.UnsupportedMediaTypeError("m"),
-    new errors.TooLargeError("m", 1),
-    new errors.NotSignedInError("m"),
-    new errors.NotAllowedError("m"),
-    new errors.NotFoundError("m"),
-    new errors.ConflictError("m"),
-    new errors.RateLimitedError("m", 5),
-    new errors.UpstreamError("API", "m"),
-    new errors.UnavailableError("API", "m"),
-    new errors.UpstreamTimeoutError("API", "m"),
-    new errors.IntegrityError("m"),
-    new errors.DiskFullError("m"),
-    new errors.DockerError("m"),
-    new errors.InterruptedError("m"),
-    new errors.TallyError("internal", "m"),
-  ];
-  assert.deepEqual(new Set(made.map(({ code }) => code)), new Set(Object.keys(PROBLEMS)));
-  for (const error of made) {
+  assert.deepEqual(new Set(ERROR_SAMPLES.map(({ code }) => code)), new Set(Object.keys(PROBLEMS)));
+  for (const error of ERROR_SAMPLES) {
     const problem = problemSchema.parse(problemOf(error));
     assert.deepEqual([problem.code, problem.detail, problem.status], [error.code, "m", PROBLEMS[error.code].status]);
   }
