@@ -7,7 +7,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["routes/", "cli/", "origin/"],
   ["lib/training/"],
   ["lib/services.ts"],
-  ["lib/resources/", "lib/unlock/"],
+  ["lib/resources/", "lib/unlock/", "lib/platform/"],
   ["lib/split/", "lib/cdn/", "lib/api/", "lib/auth/", "lib/updates/"],
   ["lib/crypto/"],
   ["lib/docker/", "lib/hardware/", "lib/config/"],
