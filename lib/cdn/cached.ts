@@ -15,6 +15,7 @@ import {
   sweepPartialFiles,
   writeSmallFile,
 } from "../system/files.ts";
+import { Turns } from "../system/turns.ts";
 import type { ByteSource } from "./store.ts";
 
 const PROBE_BYTES = 4 * 1024;
@@ -58,7 +59,7 @@ export interface ResourceName {
  */
 export class BigPartCache {
   readonly #root: string;
-  readonly #pending = new Map<string, Promise<void>>();
+  readonly #turns = new Turns();
 
   constructor(root: string) {
     this.#root = root;
@@ -66,23 +67,18 @@ export class BigPartCache {
 
   /** The big part, or `undefined` when there is none. Waits for what {@link later} has begun. */
   async find(resource: ResourceName): Promise<CachedBigPart | undefined> {
-    await this.#pending.get(this.#path(resource));
+    await this.#turns.over(this.#path(resource));
     return await this.#present(resource);
   }
 
   /** Lets a change of one resource go on behind a caller who need not wait for the disk. `work` must not reject. */
   later(resource: ResourceName, work: () => Promise<void>): void {
-    const path = this.#path(resource);
-    const before = this.#pending.get(path) ?? Promise.resolve();
-    const after = before.then(work).finally(() => {
-      if (this.#pending.get(path) === after) this.#pending.delete(path);
-    });
-    this.#pending.set(path, after);
+    void this.#turns.take(this.#path(resource), work);
   }
 
   /** Resolves when nothing is pending any more. */
   async settled(): Promise<void> {
-    await Promise.all(this.#pending.values());
+    await this.#turns.allOver();
   }
 
   async #present(resource: ResourceName): Promise<CachedBigPart | undefined> {

@@ -7,7 +7,7 @@ import { ConflictError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { bigPartName, FULL_CUT_BYTES, smallPartName, smallPartSize } from "../split/plan.ts";
 import { byteReader, type ByteStream, watched } from "../streams.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../system/turns.ts";
 
 /** Where a staged resource is published. Both names have passed `parseName`. */
 export interface PublishRequest extends ResourceName {

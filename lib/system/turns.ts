@@ -13,4 +13,14 @@ export class Turns {
       if (this.#last.get(name) === over) this.#last.delete(name);
     }
   }
+
+  /** Resolves when all work on `name` that has been asked for by now has ended. */
+  async over(name: string): Promise<void> {
+    await this.#last.get(name);
+  }
+
+  /** Resolves when all work on every name that has been asked for by now has ended. */
+  async allOver(): Promise<void> {
+    await Promise.all(this.#last.values());
+  }
 }
