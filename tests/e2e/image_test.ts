@@ -257,7 +257,7 @@ Deno.test({
     await using folder = await tempFolder();
     await using engine = await startDockerEngine(dockerd ?? "");
     const port = freePort();
-    const site = parseSite(JSON.stringify({ origin: { port } }), { api: `127.0.0.1:${port}` });
+    const site = parseSite(JSON.stringify({ origin: { port } }), { program: "origin" });
     await writeImageFolder(folder.path, { service: "origin", site, architectures: [Deno.build.arch] });
     await buildImage(engine, folder.path, Deno.build.arch);
     const { origin } = await composeServices();

@@ -1,10 +1,8 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { z } from "zod";
 import project from "../../deno.json" with { type: "json" };
 import { type Bytes, utf8 } from "../../lib/bytes.ts";
 import { sha256Hex } from "../../lib/crypto/keys.ts";
-import { messageOf } from "../../lib/errors.ts";
 import { AtomicFile, writePublicFile } from "../../lib/system/files.ts";
 import { run } from "../run.ts";
 import { say } from "../say.ts";
@@ -12,10 +10,11 @@ import { bundle } from "./bundle.ts";
 import { programFlags } from "./flags.ts";
 import { launcherFile, packRuntime } from "./launcher.ts";
 import { type Architecture, ARCHITECTURES, type Form, known, type Program, PROGRAMS, shippedName } from "./programs.ts";
-import { requirePinnedVersion, runtimeBytes, RUNTIMES } from "./runtime.ts";
-import { parseSite, type Site, withVariable } from "./site.ts";
+import { runtimeBytes, RUNTIMES } from "./runtime.ts";
+import { type Site, withVariable } from "./site.ts";
 import { billOfMaterials } from "./sbom.ts";
 import { signSums, writeSums } from "./sums.ts";
+import { readSite, runTool, SITE_FLAGS } from "./tool.ts";
 
 /** What is made. */
 export interface CompileOptions {
@@ -37,7 +36,8 @@ const PACKED_FOLDER = join(import.meta.dirname ?? "", "../../.cache/deno");
 const SBOM_NAME = "tally.cdx.json";
 const USAGE =
   `usage: ./compile.sh [--target aarch64|x86_64] [--program device|origin|cli] [--api HOST:PORT] [--cdn HOST:PORT,…]
-                    [--site FILE] [--form launcher|compiled] [--out FOLDER] [--sign KEY.pem]`;
+                    [--site FILE] [--form launcher|compiled] [--out FOLDER] [--sign KEY.pem]
+A device needs --api, or a site file that names it.`;
 
 /** Makes one executable file of launcher, runtime and program; returns its path. */
 export async function makeLauncher({ program, architecture, site, folder, main }: CompileOptions): Promise<string> {
@@ -123,41 +123,28 @@ const MAKERS: Readonly<Record<Form, (options: CompileOptions) => Promise<string>
 };
 
 /** Makes what is asked for, and everything that belongs beside it. */
-async function main(args: readonly string[]): Promise<number> {
+async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
+      ...SITE_FLAGS,
       target: { type: "string", default: "aarch64" },
       program: { type: "string", default: "device" },
       form: { type: "string", default: Deno.env.get("DENORT_BIN") ? "compiled" : "launcher" },
       out: { type: "string", default: "dist" },
-      api: { type: "string" },
-      cdn: { type: "string" },
-      site: { type: "string" },
       sign: { type: "string" },
-      help: { type: "boolean" },
     },
   });
-  if (values.help) return say(USAGE), 0;
-  requirePinnedVersion();
-  const site = parseSite(values.site === undefined ? "" : await Deno.readTextFile(values.site), values);
-  await Deno.mkdir(values.out, { recursive: true });
-  const make = MAKERS[known(["launcher", "compiled"], values.form)];
+  const program = known(PROGRAMS, values.program);
   const architecture = known(ARCHITECTURES, values.target);
-  const path = await make({ program: known(PROGRAMS, values.program), architecture, site, folder: values.out });
+  const make = MAKERS[known(["launcher", "compiled"], values.form)];
+  const site = await readSite(values, program);
+  await Deno.mkdir(values.out, { recursive: true });
+  const path = await make({ program, architecture, site, folder: values.out });
   await writePublicFile(join(values.out, SBOM_NAME), utf8(await billOfMaterials()));
   await writeSums(values.out);
   if (values.sign !== undefined) await signSums(values.out, values.sign);
   say(path);
-  return 0;
 }
 
-if (import.meta.main) {
-  Deno.exit(
-    await main(Deno.args).catch((error) => {
-      say(error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error));
-      say(USAGE);
-      return 2;
-    }),
-  );
-}
+if (import.meta.main) await runTool(USAGE, main);

@@ -85,21 +85,21 @@ export const GRANTS: readonly Grant[] = [
     programs: ["cli"],
     what: "host of `DEVICE_URL`",
     reason: "The device service that most verbs talk to.",
-    values: ({ settings: { deviceUrl } }) => [hostOf(deviceUrl)],
+    values: ({ settings: { deviceUrl } }) => hostsOf(deviceUrl),
   },
   {
     right: "net",
     programs: ["device", "cli"],
     what: "host of `RESOURCE_API_URL`",
     reason: "Sign-in, small parts, the key fragment.",
-    values: ({ settings: { resourceApiUrl } }) => [hostOf(resourceApiUrl)],
+    values: ({ settings: { resourceApiUrl } }) => hostsOf(resourceApiUrl),
   },
   {
     right: "net",
     programs: ["device", "cli"],
     what: "host of `JWT_JWKS_URL`",
     reason: "Keys that tokens are verified with; the API's own unless the site has another.",
-    values: ({ settings: { jwtJwksUrl } }) => jwtJwksUrl === undefined ? [] : [hostOf(jwtJwksUrl)],
+    values: ({ settings: { jwtJwksUrl } }) => hostsOf(jwtJwksUrl),
   },
   {
     right: "net",
@@ -113,7 +113,7 @@ export const GRANTS: readonly Grant[] = [
     programs: ["cli"],
     what: "host of `UPDATE_URL`",
     reason: "New programs, where the site has such a server.",
-    values: ({ settings: { updateUrl } }) => updateUrl === undefined ? [] : [hostOf(updateUrl)],
+    values: ({ settings: { updateUrl } }) => hostsOf(updateUrl),
   },
   {
     right: "net",
@@ -255,8 +255,11 @@ export function programFlags(program: Program, site: Site, form: Form): string[]
   return [...fixed, ...granted];
 }
 
-function hostOf({ protocol, hostname, port }: URL): string {
-  return `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
+/** `host:port` of each address that the site has. */
+function hostsOf(...urls: readonly (URL | undefined)[]): string[] {
+  return present(...urls).map(({ protocol, hostname, port }) =>
+    `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`
+  );
 }
 
 function bracketed(host: string): string {
@@ -272,6 +275,6 @@ function engineHosts(dockerHost: string): string[] {
   return socket === undefined ? [dockerHost.replace(/^tcp:\/\//, "")] : [`unix:${socket}`, ENGINE_HOST];
 }
 
-function present(...values: readonly (string | undefined)[]): string[] {
+function present<T>(...values: readonly (T | undefined)[]): T[] {
   return values.filter((value) => value !== undefined);
 }

@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import project from "../../deno.json" with { type: "json" };
-import { messageOf } from "../../lib/errors.ts";
 import { say } from "../say.ts";
 import { bundle } from "./bundle.ts";
 import { FIXED_FLAGS, programFlags } from "./flags.ts";
 import { type Architecture, ARCHITECTURES, known } from "./programs.ts";
-import { requirePinnedVersion, runtimePath } from "./runtime.ts";
-import { parseSite, type Site, withVariable } from "./site.ts";
+import { runtimePath } from "./runtime.ts";
+import { type Site, withVariable } from "./site.ts";
+import { readSite, runTool, SITE_FLAGS } from "./tool.ts";
 
 /** Programs that there are images of. */
 export const SERVICES = ["device", "origin"] as const;
@@ -36,7 +36,7 @@ const ANY_ADDRESS: ReadonlyMap<string, string> = new Map([["0.0.0.0", "127.0.0.1
 const USAGE =
   `usage: deno task image [--service device|origin] [--target aarch64|x86_64 …] [--api HOST:PORT] [--cdn HOST:PORT,…]
                        [--site FILE] [--out FOLDER]
-Prepares the folder for docker build; both processors unless --target says otherwise.`;
+Prepares the folder for docker build; both processors unless --target says otherwise. A device needs --api, or a site file that names it.`;
 
 /** Makes a folder that `docker build` needs nothing beside: runtimes, program, health check, and the Dockerfile of the site. */
 export async function writeImageFolder(folder: string, options: ImageOptions): Promise<void> {
@@ -121,38 +121,24 @@ function variableLines({ variables }: Site): string {
   return Object.entries(variables).map(([name, value]) => `\\\n    ${name}="${escaped(value)}"`).join(" ");
 }
 
-async function main(args: readonly string[]): Promise<number> {
+async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
+      ...SITE_FLAGS,
       service: { type: "string", default: "device" },
       target: { type: "string", multiple: true, default: [...ARCHITECTURES] },
       out: { type: "string" },
-      api: { type: "string" },
-      cdn: { type: "string" },
-      site: { type: "string" },
-      help: { type: "boolean" },
     },
   });
-  if (values.help) return say(USAGE), 0;
-  requirePinnedVersion();
-  const site = parseSite(values.site === undefined ? "" : await Deno.readTextFile(values.site), values);
   const service = known(SERVICES, values.service);
   const architectures = values.target.map((name) => known(ARCHITECTURES, name));
+  const site = await readSite(values, service);
   const folder = values.out ?? join("dist", `image-${service}`);
   await writeImageFolder(folder, { service, site, architectures });
   const [architecture = "amd64"] = architectures.map((name) => DOCKER_ARCHITECTURES[name]);
   const platform = `--platform linux/${architecture} --build-arg TARGETARCH=${architecture}`;
   say(`docker build ${platform} --tag tallystick/${service}:${project.version} ${folder}`);
-  return 0;
 }
 
-if (import.meta.main) {
-  Deno.exit(
-    await main(Deno.args).catch((error) => {
-      say(messageOf(error));
-      say(USAGE);
-      return 2;
-    }),
-  );
-}
+if (import.meta.main) await runTool(USAGE, main);

@@ -1,8 +1,9 @@
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { parseSettings } from "../../lib/config/config.ts";
-import { OPTIONS, type Settings } from "../../lib/config/options.ts";
+import { OPTIONS, type SettingKey, type Settings } from "../../lib/config/options.ts";
 import { isLoopback } from "../../lib/http/loopback.ts";
+import type { Program } from "./programs.ts";
 
 /** The place that a program is made for. What is not named here, it cannot reach there. */
 export interface Site {
@@ -22,6 +23,8 @@ export interface Site {
 
 /** What the command line says about the site, before the file. */
 export interface SiteFlags {
+  /** What is made for the site: a device cannot do without an API. */
+  readonly program?: Program;
   /** `host:port` of the API. */
   readonly api?: string | undefined;
   /** `host:port`, with commas. */
@@ -50,6 +53,9 @@ const siteSchema = z.strictObject({
   }).prefault({}),
 });
 
+/** Settings that a program cannot do without, wherever it runs. */
+const REQUIRED: Readonly<Record<Program, readonly SettingKey[]>> = { device: ["resourceApiUrl"], origin: [], cli: [] };
+
 /** Paths among the settings: they become flags, and a flag's list is split at commas. */
 const PATH_SETTINGS = [
   "modelCacheDir",
@@ -65,11 +71,11 @@ const PATH_SETTINGS = [
  * @param yaml text of a site file: `settings`, `cdn`, `settingsFile`, `origin`; may be empty
  * @throws {ConfigurationError} with what is wrong in the settings, {z.ZodError} in the rest
  */
-export function parseSite(yaml: string, { api, cdn }: SiteFlags = {}): Site {
+export function parseSite(yaml: string, { api, cdn, program = "device" }: SiteFlags = {}): Site {
   const file = siteSchema.parse(parseYaml(yaml, { maxAliasCount: 0 }) ?? {});
   const places = cdn === undefined ? file.cdn : z.array(host).parse(cdn.split(","));
   const variables = { ...INSTALLED, ...file.settings, ...(api === undefined ? {} : { RESOURCE_API_URL: apiUrl(api) }) };
-  const settings = settingsOf(variables);
+  const settings = settingsOf(variables, REQUIRED[program]);
   for (const key of PATH_SETTINGS) {
     path.optional().parse(settings[key], {
       error: () => `${OPTIONS[key].name} must be an absolute path without commas`,
@@ -88,12 +94,12 @@ export function parseSite(yaml: string, { api, cdn }: SiteFlags = {}): Site {
 /** The same site with one more setting. */
 export function withVariable(site: Site, name: string, value: string): Site {
   const variables = { ...site.variables, [name]: value };
-  return { ...site, variables, settings: settingsOf(variables) };
+  return { ...site, variables, settings: settingsOf(variables, []) };
 }
 
 /** Some defaults follow from other variables. */
-function settingsOf(variables: Readonly<Record<string, string>>): Settings {
-  return parseSettings({ flags: {}, environment: (name) => variables[name], file: variables });
+function settingsOf(variables: Readonly<Record<string, string>>, required: readonly SettingKey[]): Settings {
+  return parseSettings({ flags: {}, environment: (name) => variables[name], file: variables }, required);
 }
 
 function apiUrl(api: string): string {

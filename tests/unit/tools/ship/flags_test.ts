@@ -131,5 +131,11 @@ Deno.test("parseSite() refuses what would become another flag than it says", () 
   for (const yaml of wrong) assert.throws(() => parseSite(yaml, { api: "api.example.com:443" }), Error, yaml);
   assert.throws(() => parseSite("", { api: "https://api.example.com" }));
   assert.throws(() => parseSite("", { api: "api.example.com:443", cdn: "a:1,b" }));
+});
+
+Deno.test("parseSite() wants an API for a device only: nothing else connects to one always", () => {
   assert.throws(() => parseSite(""), /RESOURCE_API_URL is not set/);
+  const origin = parseSite("", { program: "origin" });
+  assert.deepEqual(grantedRights("origin", origin), grantedRights("origin", SITE));
+  assert.deepEqual(grantedRights("cli", parseSite("", { program: "cli" })).get("net"), ["127.0.0.1:8080"]);
 });
