@@ -7,6 +7,7 @@ export type ErrorCode =
   | "unsupported_media_type"
   | "too_large"
   | "not_signed_in"
+  | "token_expired"
   | "not_allowed"
   | "not_found"
   | "conflict"
@@ -101,6 +102,14 @@ export class NotSignedInError extends TallyError {
   }
 }
 
+/** A token has expired and cannot be renewed. */
+export class TokenExpiredError extends TallyError {
+  /** `message` is one sentence for a person, without secrets. */
+  constructor(message: string, options?: ErrorOptions) {
+    super("token_expired", message, options);
+  }
+}
+
 /** Who asks is known, and may not do this. */
 export class NotAllowedError extends TallyError {
   /** `message` is one sentence for a person, without secrets. */
@@ -142,7 +151,7 @@ export class RateLimitedError extends TallyError {
 }
 
 /** A server that we depend on. */
-export type Service = "API" | "CDN" | "device" | "engine" | "update server";
+export type Service = "API" | "CDN" | "device" | "engine" | "update server" | "issuer" | "platform";
 
 /** The API, the CDN or the device answered with something that is not an answer to our call. */
 export class UpstreamError extends TallyError {

@@ -23,6 +23,7 @@ const ANSWERS: Readonly<Record<ErrorCode, Answer>> = {
   unsupported_media_type: { status: 415, title: "Unsupported media type", shown: true },
   too_large: { status: 413, title: "Content too large", shown: true },
   not_signed_in: { status: 401, title: "Not signed in", shown: true },
+  token_expired: { status: 401, title: "Sign-in expired", shown: true },
   not_allowed: { status: 403, title: "Not allowed", shown: true },
   not_found: { status: 404, title: "Not found", shown: true },
   conflict: { status: 412, title: "Precondition failed", shown: true },

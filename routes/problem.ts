@@ -26,6 +26,7 @@ export const PROBLEMS: Readonly<Record<ErrorCode, ProblemKind>> = {
   unsupported_media_type: { status: 415, title: "Unsupported media type" },
   too_large: { status: 413, title: "Too large" },
   not_signed_in: { status: 401, title: "Not signed in" },
+  token_expired: { status: 401, title: "Sign-in expired" },
   not_allowed: { status: 403, title: "Not allowed" },
   not_found: { status: 404, title: "Not found" },
   conflict: { status: 409, title: "Conflict" },

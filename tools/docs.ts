@@ -1,5 +1,6 @@
 import { EXIT_CODES, HINTS } from "../cli/exit_codes.ts";
 import { OPTIONS } from "../lib/config/options.ts";
+import { PLATFORM_OPTIONS } from "../lib/config/platform_options.ts";
 import { type ErrorCode } from "../lib/errors.ts";
 import { PROBLEMS } from "../routes/problem.ts";
 import { say } from "./say.ts";
@@ -21,12 +22,27 @@ A setting is taken from its flag, else from the environment variable, else from 
 |---|---|---|---|
 `;
 
+const PLATFORM_HEAD = `
+## The platform
+
+Generated from \`lib/config/platform_options.ts\`. A setting is taken from its flag where a verb has one, else from \`--env NAME=VALUE\`, else from the
+environment variable, else from \`./.env\`, else from the file of \`AIGNOSTICS_ENV_FILE\` or, without it, \`~/.aignostics/.env\`, else from its default.
+"by environment": known for production, staging, development and test; for an origin of ours, and for any other address, it is discovered from
+\`ADDRESS/.well-known/openid-configuration\` where it is not set. Any single one can be set.
+
+| variable | default | meaning |
+|---|---|---|
+`;
+
 /** The whole of `docs/configuration.md`. */
 export function configurationPage(): string {
   const rows = Object.values(OPTIONS).map(({ name, flag, fallbackText, doc }) =>
     `| \`${name}\` | \`--${flag}\` | ${cell(fallbackText)} | ${cell(doc)} |\n`
   );
-  return HEAD + rows.join("");
+  const platformRows = Object.values(PLATFORM_OPTIONS).map(({ name, fallbackText, doc }) =>
+    `| \`${name}\` | ${cell(fallbackText)} | ${cell(doc)} |\n`
+  );
+  return HEAD + rows.join("") + PLATFORM_HEAD + platformRows.join("");
 }
 
 function cell(text: string): string {

@@ -9,6 +9,7 @@ export const ERROR_SAMPLES: readonly errors.TallyError[] = [
   new errors.UnsupportedMediaTypeError("m"),
   new errors.TooLargeError("m", 1),
   new errors.NotSignedInError("m"),
+  new errors.TokenExpiredError("m"),
   new errors.NotAllowedError("m"),
   new errors.NotFoundError("m"),
   new errors.ConflictError("m"),
