@@ -24,6 +24,8 @@ export interface HttpRequest {
   readonly timeoutMs?: number;
   /** Longest wait for the next 16 KiB of the answer's body. */
   readonly stallMs?: number;
+  /** `answer` gives a redirect to the caller, who looks at `Location`; nothing is ever followed by itself. */
+  readonly redirects?: "refuse" | "answer";
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -72,7 +74,7 @@ export function httpClient(service: Service, { unixSocket }: HttpClientOptions =
         ...(client === undefined ? {} : { client }),
       });
       sending.end();
-      if (response.status >= 300 && response.status < 400 && response.status !== 304) {
+      if (isRedirect(response.status) && request.redirects !== "answer") {
         await response.body?.cancel();
         throw new UpstreamError(
           service,
@@ -92,6 +94,10 @@ export function httpClient(service: Service, { unixSocket }: HttpClientOptions =
       throw sending.failure ?? translate(service, url, error, watchdog, request.signal);
     }
   };
+}
+
+function isRedirect(status: number): boolean {
+  return status >= 300 && status < 400 && status !== 304;
 }
 
 /**

@@ -27,15 +27,17 @@ export function isTransient(error: unknown): boolean {
 
 /**
  * Repeats `call` while it fails with a transient error, with exponential pauses and full jitter.
+ * @param isRepeatable which errors count as transient, where others do than unreachable and silent servers
  * @param random a number in [0, 1), the source of the jitter
  * @throws the last error of `call`, or the signal's reason
  */
 export async function withRetry<T>(
   call: (attempt: number) => Promise<T>,
-  { policy = DEFAULT_RETRY, clock, signal, random = Math.random }: {
+  { policy = DEFAULT_RETRY, clock, signal, isRepeatable = isTransient, random = Math.random }: {
     policy?: RetryPolicy;
     clock: Clock;
     signal?: AbortSignal | undefined;
+    isRepeatable?: (error: unknown) => boolean;
     random?: () => number;
   },
 ): Promise<T> {
@@ -43,7 +45,7 @@ export async function withRetry<T>(
     try {
       return await call(attempt);
     } catch (error) {
-      if (attempt >= policy.attempts || signal?.aborted || !isTransient(error)) throw error;
+      if (attempt >= policy.attempts || signal?.aborted || !isRepeatable(error)) throw error;
       await clock.sleep(pauseMs(error, attempt, policy, random), signal);
     }
   }
