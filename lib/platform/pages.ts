@@ -34,5 +34,8 @@ async function pageOrEnd<T>(fetchPage: (page: number) => Promise<readonly T[]>, 
 /** @throws {InvalidInputError} outside of what the server takes */
 export function checkedPageSize(pageSize: number): number {
   if (Number.isInteger(pageSize) && pageSize >= SMALLEST_PAGE && pageSize <= LARGEST_PAGE) return pageSize;
-  throw new InvalidInputError("page_size", `The page size must be ${SMALLEST_PAGE} to ${LARGEST_PAGE}, not ${pageSize}`);
+  throw new InvalidInputError(
+    "page_size",
+    `The page size must be ${SMALLEST_PAGE} to ${LARGEST_PAGE}, not ${pageSize}`,
+  );
 }
