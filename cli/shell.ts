@@ -22,6 +22,44 @@ export interface OriginServeOptions {
 /** How far something has come. */
 export type OnProgress = (doneBytes: number, totalBytes: number) => void;
 
+/** An organisation, as it is listed. */
+export interface ListedOrganization {
+  readonly id: string;
+  readonly name: string;
+  readonly displayName: string;
+  readonly isDefault: boolean;
+}
+
+/** What `tally origin organization add` and `set` are told. */
+export interface OrganizationOptions {
+  readonly dataDir: string;
+  readonly name: string;
+  readonly displayName?: string;
+  readonly services?: unknown;
+}
+
+/** An account of the origin, as it is listed. */
+export interface ListedUser {
+  readonly id: string;
+  readonly email: string;
+  readonly role: string;
+  readonly enabled: boolean;
+  readonly organization: string;
+  readonly organizationRole: string;
+}
+
+/** What `tally origin user add` is told. */
+export interface AddUserOptions {
+  readonly dataDir: string;
+  readonly email: string;
+  readonly role: string;
+  readonly organization?: string;
+  readonly organizationRole?: string;
+  readonly givenName?: string;
+  readonly familyName?: string;
+  readonly password?: string;
+}
+
 /** The origin, as the command line sees it: its subcommands by name. */
 export interface OriginProgram {
   readonly ORIGIN_COMMANDS: {
@@ -43,6 +81,14 @@ export interface OriginProgram {
     readonly "gc": (
       options: { dataDir: string; dryRun: boolean },
     ) => Promise<readonly { path: string; sizeBytes: number }[]>;
+    readonly "organization add": (options: OrganizationOptions) => Promise<ListedOrganization>;
+    readonly "organization set": (options: OrganizationOptions) => Promise<ListedOrganization>;
+    readonly "organization list": (options: { dataDir: string }) => Promise<readonly ListedOrganization[]>;
+    readonly "user add": (options: AddUserOptions) => Promise<ListedUser & { password?: string }>;
+    readonly "user move": (
+      options: { dataDir: string; email: string; organization: string; organizationRole: string },
+    ) => Promise<ListedUser>;
+    readonly "user list": (options: { dataDir: string }) => Promise<readonly ListedUser[]>;
   };
 }
 

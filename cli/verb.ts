@@ -18,9 +18,13 @@ export function withExamples(command: Command, examples: readonly Example[]): Co
 
 /** Adds a command, and those below it, to the tree, with the behaviour of the tree's root. */
 export function adopt(parent: Command, child: Command): Command {
-  child.copyInheritedSettings(parent);
-  for (const grandchild of child.commands) grandchild.copyInheritedSettings(parent);
+  inherit(parent, child);
   return parent.addCommand(child);
+}
+
+function inherit(parent: Command, child: Command): void {
+  child.copyInheritedSettings(parent);
+  for (const grandchild of child.commands) inherit(child, grandchild);
 }
 
 /** Adds the flags with which a command signs in: `--email`, `--password-stdin`, and a refusal of `--password`. */

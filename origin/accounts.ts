@@ -6,9 +6,16 @@ import { checkNewEmail, checkNewPassword, emailKey } from "./credentials.ts";
 import type { PasswordHasher } from "./passwords.ts";
 import type { Row, State } from "./state.ts";
 
+/** What an account may do in its organisation on the platform; what it may do with resources is its {@link Role}. */
+export type OrganizationRole = "admin" | "member";
+
 /** An account as administrators see it. The password's hash is never part of it. */
 export interface Account extends User {
   readonly enabled: boolean;
+  readonly organizationId: string;
+  readonly organizationRole: OrganizationRole;
+  readonly givenName: string | undefined;
+  readonly familyName: string | undefined;
   /** v1 hash of the device that the account is bound to; `undefined` before its first use. */
   readonly hardwareHash: string | undefined;
 }
@@ -18,6 +25,12 @@ export interface NewAccount {
   readonly email: string;
   readonly password: string;
   readonly role: Role;
+  /** The default organisation unless given. */
+  readonly organizationId?: string | undefined;
+  /** `admin` for an ApiAdmin, `member` for everybody else, unless given. */
+  readonly organizationRole?: OrganizationRole | undefined;
+  readonly givenName?: string | undefined;
+  readonly familyName?: string | undefined;
 }
 
 /** A device account, with the only copy of its password. */
@@ -33,7 +46,7 @@ export const DEVICE_EMAIL_DOMAIN = "azaion.com";
 const SERIAL_PREFIX = "azj-";
 const SERIAL_DIGITS = 4;
 const DEVICE_PASSWORD_BYTES = 16;
-const COLUMNS = "id, email, role, enabled, hardware_hash";
+const COLUMNS = "id, email, role, enabled, hardware_hash, organization_id, organization_role, given_name, family_name";
 
 /** The accounts of the origin. There is always an enabled ApiAdmin: what would remove the last one is refused. */
 export class Accounts {
@@ -88,13 +101,13 @@ export class Accounts {
   }
 
   /** @throws {BusinessError} EmailExists, WrongEmail, EmailLengthIncorrect, PasswordLengthIncorrect */
-  async create({ email, password, role }: NewAccount): Promise<Account> {
-    checkNewEmail(email);
+  async create({ password, ...account }: NewAccount): Promise<Account> {
+    checkNewEmail(account.email);
     checkNewPassword(password);
-    this.#refuseExisting(email);
+    this.#refuseExisting(account.email);
     const passwordHash = await this.#passwords.hash(password);
-    this.#refuseExisting(email);
-    return this.#insert(email, passwordHash, role);
+    this.#refuseExisting(account.email);
+    return this.#insert(account, passwordHash);
   }
 
   /** Creates a CompanionPC account with the next serial and a generated password. A serial is never given twice. */
@@ -104,7 +117,7 @@ export class Accounts {
     return this.#state.transaction(() => {
       let device = this.#nextDevice();
       while (this.byEmail(device.email) !== undefined) device = this.#nextDevice();
-      this.#insert(device.email, passwordHash, "CompanionPC");
+      this.#insert({ email: device.email, role: "CompanionPC" }, passwordHash);
       return { ...device, password };
     });
   }
@@ -112,6 +125,20 @@ export class Accounts {
   /** @throws {BusinessError} NoEmailFound, LastAdministrator */
   setRole(email: string, role: Role): Account {
     return this.#change(email, (id) => this.#state.run("UPDATE users SET role = ? WHERE id = ?", role, id));
+  }
+
+  /** @throws {BusinessError} NoEmailFound */
+  setOrganization(email: string, organizationId: string, role: OrganizationRole): Account {
+    return this.#change(
+      email,
+      (id) =>
+        this.#state.run(
+          "UPDATE users SET organization_id = ?, organization_role = ? WHERE id = ?",
+          organizationId,
+          role,
+          id,
+        ),
+    );
   }
 
   /** @throws {BusinessError} NoEmailFound, LastAdministrator */
@@ -175,15 +202,22 @@ export class Accounts {
     }
   }
 
-  #insert(email: string, passwordHash: string, role: Role): Account {
+  #insert(account: Omit<NewAccount, "password">, passwordHash: string): Account {
+    const { email, role, organizationId, organizationRole, givenName, familyName } = account;
     this.#state.run(
-      `INSERT INTO users (id, email, email_key, password_hash, role, enabled, created_ms) VALUES (?, ?, ?, ?, ?, 1, ?)`,
+      `INSERT INTO users (id, email, email_key, password_hash, role, enabled, created_ms,
+         organization_id, organization_role, given_name, family_name)
+       VALUES (?, ?, ?, ?, ?, 1, ?, coalesce(?, (SELECT id FROM organizations WHERE is_default = 1)), ?, ?, ?)`,
       crypto.randomUUID(),
       email,
       emailKey(email),
       passwordHash,
       role,
       this.#clock.now(),
+      organizationId ?? null,
+      organizationRole ?? (role === "ApiAdmin" ? "admin" : "member"),
+      givenName ?? null,
+      familyName ?? null,
     );
     return this.#known(email);
   }
@@ -205,6 +239,14 @@ function accountOf(row: Row | undefined): Account | undefined {
     email: String(row.email),
     role: parseRole(row.role),
     enabled: row.enabled === 1,
-    hardwareHash: row.hardware_hash === null ? undefined : String(row.hardware_hash),
+    hardwareHash: textOf(row.hardware_hash),
+    organizationId: String(row.organization_id),
+    organizationRole: row.organization_role === "admin" ? "admin" : "member",
+    givenName: textOf(row.given_name),
+    familyName: textOf(row.family_name),
   };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }

@@ -11,6 +11,7 @@ import { answerError } from "./answers.ts";
 import { type OriginEnv, requireSignIn } from "./guard.ts";
 import type { ObjectFolder } from "./object_store.ts";
 import { objectRoutes } from "./objects.ts";
+import type { Organizations } from "./organizations.ts";
 import type { ResourceStore } from "./resource_store.ts";
 import { resourceRoutes } from "./resources.ts";
 import { readSecret } from "./secrets.ts";
@@ -21,6 +22,7 @@ import type { Tokens } from "./tokens.ts";
 export interface OriginDeps {
   readonly state: State;
   readonly accounts: Accounts;
+  readonly organizations: Organizations;
   readonly tokens: Tokens;
   readonly resources: ResourceStore;
   readonly objects: ObjectFolder;

@@ -1,19 +1,16 @@
 import type { Bytes } from "../lib/bytes.ts";
 import { InvalidInputError } from "../lib/errors.ts";
 import { systemClock } from "../lib/system/clock.ts";
+import { addUser, listUsers, moveUser } from "./account_commands.ts";
 import { backupOrigin } from "./backup.ts";
 import { collectGarbage } from "./garbage.ts";
 import { type FirstAdministrator, initOrigin } from "./init.ts";
+import { addOrganization, changeOrganization, listOrganizations } from "./organization_commands.ts";
+import { type OriginFolder, withOrigin } from "./origin_folder.ts";
 import { restoreOrigin } from "./restore.ts";
-import { randomSecret, readSecret, writeSecret } from "./secrets.ts";
+import { randomSecret, writeSecret } from "./secrets.ts";
 import { runOrigin } from "./serve.ts";
-import { State } from "./state.ts";
 import { generateSigningKey, rotateSigningKey } from "./tokens.ts";
-
-/** Which origin a command works on. All but `init`, `serve` and `restore` may run while it serves, and take effect at once. */
-export interface OriginFolder {
-  readonly dataDir: string;
-}
 
 const KEY_FRAGMENT_LIMIT_BYTES = 64 * 1024;
 
@@ -25,13 +22,13 @@ function init({ dataDir, email }: OriginFolder & { readonly email: string }): Pr
 /** Signs from now on with a new key; tokens signed before stay good until they expire. @returns its `kid` */
 async function rotateKeys({ dataDir }: OriginFolder): Promise<{ kid: string }> {
   const key = await generateSigningKey();
-  await onState(dataDir, (state) => rotateSigningKey(state, key, systemClock.now()));
+  await withOrigin(dataDir, ({ state }) => rotateSigningKey(state, key, systemClock.now()));
   return { kid: key.kid };
 }
 
 /** Makes the tokens of the object store and all signed URLs void; devices get the new ones with their next `cdn.yaml`. */
 async function rotateObjectTokens({ dataDir }: OriginFolder): Promise<void> {
-  await onState(dataDir, (state) =>
+  await withOrigin(dataDir, ({ state }) =>
     state.transaction(() => {
       for (const name of ["object_reader", "object_writer", "url_signing"] as const) {
         writeSecret(state, name, randomSecret());
@@ -44,13 +41,7 @@ async function setKeyFragment({ dataDir, fragment }: OriginFolder & { readonly f
   if (fragment.byteLength === 0 || fragment.byteLength > KEY_FRAGMENT_LIMIT_BYTES) {
     throw new InvalidInputError("fragment", `A key fragment has 1 to ${KEY_FRAGMENT_LIMIT_BYTES} bytes`);
   }
-  await onState(dataDir, (state) => writeSecret(state, "key_fragment", fragment));
-}
-
-async function onState(dataDir: string, work: (state: State) => void): Promise<void> {
-  using state = await State.open(dataDir, systemClock.now());
-  readSecret(state, "key_fragment"); // fails where there is no origin
-  work(state);
+  await withOrigin(dataDir, ({ state }) => writeSecret(state, "key_fragment", fragment));
 }
 
 /** The subcommands of `tally origin`, by name. */
@@ -63,4 +54,10 @@ export const ORIGIN_COMMANDS = {
   "backup": backupOrigin,
   "restore": restoreOrigin,
   "gc": collectGarbage,
+  "organization add": addOrganization,
+  "organization set": changeOrganization,
+  "organization list": listOrganizations,
+  "user add": addUser,
+  "user move": moveUser,
+  "user list": listUsers,
 } as const;

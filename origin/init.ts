@@ -4,12 +4,10 @@ import { ensureFolder, listFiles, listFolders } from "../lib/system/files.ts";
 import { Accounts } from "./accounts.ts";
 import { BusinessError } from "./business_error.ts";
 import { lockFolder } from "./folder_lock.ts";
-import { PasswordHasher } from "./passwords.ts";
+import { PasswordHasher, randomPassword } from "./passwords.ts";
 import { randomSecret, writeSecret } from "./secrets.ts";
 import { State } from "./state.ts";
 import { generateSigningKey, rotateSigningKey } from "./tokens.ts";
-
-const PASSWORD_BYTES = 18; // 24 characters of base64url
 
 /** The first administrator; the password is stored nowhere else. */
 export interface FirstAdministrator {
@@ -31,7 +29,7 @@ export async function initOrigin(
   using state = await State.create(dataDir, clock.now());
   const accounts = new Accounts({ state, passwords: new PasswordHasher(), clock });
   if (accounts.count() > 0) throw alreadyThere(dataDir);
-  const password = crypto.getRandomValues(new Uint8Array(PASSWORD_BYTES)).toBase64({ alphabet: "base64url" });
+  const password = randomPassword();
   rotateSigningKey(state, await generateSigningKey(), clock.now());
   state.transaction(() => {
     for (const name of ["key_fragment", "object_reader", "object_writer", "url_signing"] as const) {

@@ -11,6 +11,7 @@ interface ScryptParameters {
 const PARAMETERS: ScryptParameters = { costLog2: 15, blockSize: 8, parallelization: 1 };
 const SALT_BYTES = 16;
 const HASH_BYTES = 32;
+const GENERATED_BYTES = 18; // 24 characters of base64url
 const RUNNING_LIMIT = 2; // each takes 32 MiB and one core
 const WAITING_LIMIT = 256; // about ten seconds of work
 const RETRY_AFTER_SECONDS = 5;
@@ -18,6 +19,11 @@ const STORED = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+
 
 /** Stands for the hash of whoever does not exist: the same work, and nothing hashes to it. */
 const NOBODY = `$scrypt$ln=15,r=8,p=1$${"A".repeat(22)}$${"A".repeat(43)}`;
+
+/** A password that nobody guesses: 24 characters of base64url. */
+export function randomPassword(): string {
+  return crypto.getRandomValues(new Uint8Array(GENERATED_BYTES)).toBase64({ alphabet: "base64url" });
+}
 
 /**
  * Hashes passwords with scrypt, off the event loop, two at a time. Stored form (PHC string, base64 without padding):

@@ -42,4 +42,25 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (bucket, key)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE organizations (
+    id           TEXT PRIMARY KEY,
+    name         TEXT NOT NULL UNIQUE,
+    display_name TEXT NOT NULL,
+    is_default   INTEGER NOT NULL CHECK (is_default IN (0, 1)), -- of accounts that were made without one
+    services     TEXT NOT NULL, -- JSON: what the call me hands to members
+    created_ms   INTEGER NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX one_default_organization ON organizations (is_default) WHERE is_default = 1;
+
+  INSERT INTO organizations VALUES ('org_' || lower(hex(randomblob(8))), 'default', 'Default', 1, '{}', 0);
+
+  ALTER TABLE users ADD COLUMN organization_id TEXT REFERENCES organizations (id);
+  ALTER TABLE users ADD COLUMN organization_role TEXT NOT NULL DEFAULT 'member'
+    CHECK (organization_role IN ('admin', 'member'));
+  ALTER TABLE users ADD COLUMN given_name TEXT;
+  ALTER TABLE users ADD COLUMN family_name TEXT;
+  UPDATE users SET organization_id = (SELECT id FROM organizations WHERE is_default = 1);
+  UPDATE users SET organization_role = 'admin' WHERE role = 'ApiAdmin';
+  `,
 ];

@@ -9,6 +9,7 @@ import { objectsFolder, resourcesFolder } from "./data_folder.ts";
 import { lockFolder } from "./folder_lock.ts";
 import { findGarbage, removeGarbage } from "./garbage.ts";
 import { ObjectFolder } from "./object_store.ts";
+import { Organizations } from "./organizations.ts";
 import { PasswordHasher } from "./passwords.ts";
 import { baseOf } from "./public_url.ts";
 import { ResourceStore } from "./resource_store.ts";
@@ -52,7 +53,8 @@ export async function runOrigin(
   const resources = new ResourceStore(resourcesFolder(dataDir));
   const objects = new ObjectFolder(state, objectsFolder(dataDir));
   const tokens = new Tokens({ state, accounts, clock });
-  const deps = { state, accounts, tokens, resources, objects, log, clock };
+  const organizations = new Organizations({ state, clock });
+  const deps = { state, accounts, organizations, tokens, resources, objects, log, clock };
   const handlerAt = (url: URL): Handler => {
     const app = createOriginApp({ ...deps, publicUrl: publicUrl ?? url });
     return (request, cutOff) => app.fetch(request, { cutOff });

@@ -6,7 +6,9 @@ import { stderrLog } from "../log.ts";
 import type { OriginServeOptions, Shell } from "../shell.ts";
 import { adopt, verb } from "../verb.ts";
 import { type FolderFlags, folderVerb } from "./origin_folder.ts";
+import { organizationCommand } from "./origin_organization.ts";
 import { backupCommand, gcCommand, restoreCommand } from "./origin_upkeep.ts";
+import { userCommand } from "./origin_user.ts";
 
 interface ServeFlags extends FolderFlags {
   readonly host: string;
@@ -22,6 +24,7 @@ const FRAGMENT_LIMIT_BYTES = 64 * 1024;
 const SUBCOMMANDS: readonly ((shell: Shell) => Command)[] = [
   ...[initCommand, serveCommand],
   ...[rotateKeysCommand, rotateTokensCommand, setFragmentCommand],
+  ...[organizationCommand, userCommand],
   ...[backupCommand, restoreCommand, gcCommand],
 ];
 
