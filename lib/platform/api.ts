@@ -12,10 +12,11 @@ import {
 } from "../errors.ts";
 import type { HttpAnswer, HttpClient, HttpRequest } from "../http/client.ts";
 import { isLoopback } from "../http/loopback.ts";
-import { isTransient, type RetryPolicy, withRetry } from "../http/retry.ts";
+import { isTransient, withRetry } from "../http/retry.ts";
 import { collect } from "../streams.ts";
 import type { Clock } from "../system/clock.ts";
 import { type Answer, AnswerCache } from "./cache.ts";
+import type { CallLimits, PlatformLimits } from "./limits.ts";
 import { refusedCall } from "./refusal.ts";
 
 const JSON_LIMIT_BYTES = 32 * 1024 * 1024;
@@ -27,13 +28,6 @@ const LAG_PAUSE_MS = 500;
 
 /** Values of a query. A list is repeated, one parameter for each entry; `undefined` is left out. */
 export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
-
-/** How long a group of calls may take, how often it is tried, and how long its answers stay good. */
-export interface CallLimits {
-  readonly timeoutMs: number;
-  readonly retry: RetryPolicy;
-  readonly cacheTtlMs: number;
-}
 
 /** A read of the API. */
 export interface Read {
@@ -73,20 +67,28 @@ export class PlatformApi {
   readonly #userAgent: string;
   readonly #cache: AnswerCache;
   readonly clock: Clock;
+  readonly limits: PlatformLimits;
 
-  constructor({ apiRoot, tokens, http, clock, userAgent }: {
+  constructor({ apiRoot, limits, tokens, http, clock, userAgent }: {
     apiRoot: URL;
+    limits: PlatformLimits;
     tokens: TokenProvider;
     http: HttpClient;
     clock: Clock;
     userAgent: string;
   }) {
     this.#root = apiRoot;
+    this.limits = limits;
     this.#tokens = tokens;
     this.#http = http;
     this.#userAgent = userAgent;
     this.#cache = new AnswerCache(clock);
     this.clock = clock;
+  }
+
+  /** Names this client to the server. */
+  get userAgent(): string {
+    return this.#userAgent;
   }
 
   /** Host and port of the API, for messages. */
@@ -194,7 +196,8 @@ export class PlatformApi {
     const text = headers.get("location") ?? "";
     if (!REDIRECTS.has(status) || !URL.canParse(text)) throw this.#strange("no address of the file");
     const url = new URL(text);
-    if (url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname))) return url;
+    const isLocal = url.protocol === "http:" && isLoopback(url.hostname) && isLoopback(this.#root.hostname);
+    if (url.protocol === "https:" || isLocal) return url;
     throw this.#strange("an address of the file that is not https");
   }
 
