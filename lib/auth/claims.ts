@@ -1,24 +1,14 @@
-import {
-  createRemoteJWKSet,
-  customFetch,
-  decodeJwt,
-  errors,
-  type JWTPayload,
-  jwtVerify,
-  type JWTVerifyGetKey,
-} from "jose";
+import { decodeJwt, errors, type JWTPayload, jwtVerify, type JWTVerifyGetKey } from "jose";
 import type { Bytes } from "../bytes.ts";
-import { NotSignedInError, TallyError, TooLargeError, UnavailableError, UpstreamError } from "../errors.ts";
+import { NotSignedInError, TallyError, UnavailableError, UpstreamError } from "../errors.ts";
 import type { HttpClient } from "../http/client.ts";
-import { collect } from "../streams.ts";
 import { type Clock, systemClock } from "../system/clock.ts";
+import { remoteKeySet } from "./key_set.ts";
 import { parseRole, type Role, ROLES, type User } from "./roles.ts";
 
 /** Clocks of devices are off by up to this much. */
 const LEEWAY_SECONDS = 60;
 const TOKEN_LIMIT_CHARACTERS = 16_384;
-const JWKS_LIMIT_BYTES = 256 * 1024;
-const JWKS_TIMEOUT_MS = 5_000;
 /** An unknown `kid` makes us ask for new keys at most this often; whoever signs in right after a rotation waits that long. */
 const JWKS_COOLDOWN_MS = 1_000;
 /** A key that the issuer has withdrawn is accepted no longer than this. */
@@ -101,32 +91,18 @@ export function unverified(clock: Clock = systemClock): VerifyToken {
 
 function keySource({ jwksUrl, hs256Secret, algorithms, http }: TokenRules): JWTVerifyGetKey {
   if (algorithms.includes("HS256") && hs256Secret === undefined) throw new TypeError("HS256 needs a secret");
-  const published = createRemoteJWKSet(jwksUrl, {
-    timeoutDuration: JWKS_TIMEOUT_MS,
-    cooldownDuration: JWKS_COOLDOWN_MS,
-    cacheMaxAge: JWKS_AGE_LIMIT_MS,
-    [customFetch]: (url: string, { headers, signal }: { headers: Headers; signal: AbortSignal }) =>
-      fetchKeys(http, new URL(url), Object.fromEntries(headers), signal),
+  const published = remoteKeySet({
+    url: jwksUrl,
+    service: "API",
+    http,
+    cooldownMs: JWKS_COOLDOWN_MS,
+    maxAgeMs: JWKS_AGE_LIMIT_MS,
   });
   return (header, token) => {
     if (header.alg !== "HS256") return published(header, token);
     if (hs256Secret === undefined) throw new errors.JOSEAlgNotAllowed("HS256 is not allowed");
     return hs256Secret;
   };
-}
-
-async function fetchKeys(
-  http: HttpClient,
-  url: URL,
-  headers: Record<string, string>,
-  signal: AbortSignal,
-): Promise<Response> {
-  const { status, body } = await http(url, { headers, signal, timeoutMs: JWKS_TIMEOUT_MS });
-  if (status !== 200) {
-    await body.cancel();
-    throw new UnavailableError("API", `The API at ${url.host} answers with status ${status} when asked for its keys`);
-  }
-  return new Response(await collect(body, JWKS_LIMIT_BYTES, `The key set of ${url.host}`));
 }
 
 function checkLength(token: string): void {
@@ -158,7 +134,6 @@ function strongestRole(payload: JWTPayload): Role {
 }
 
 function translate(error: unknown, jwksUrl: URL): unknown {
-  if (error instanceof TooLargeError) return new UpstreamError("API", error.message);
   if (error instanceof TallyError) {
     // jose's own time limit comes as an abort
     return error.code === "interrupted" ? unreachable(jwksUrl) : error;

@@ -1,5 +1,6 @@
 import { type Bytes, utf8, wipe } from "../bytes.ts";
-import { InterruptedError, NotSignedInError } from "../errors.ts";
+import { NotSignedInError } from "../errors.ts";
+import { abandonable } from "./abandonable.ts";
 import type { TokenFacts, VerifyToken } from "./claims.ts";
 import type { User } from "./roles.ts";
 
@@ -140,17 +141,4 @@ function credentialsOf({ email, password }: Account): Credentials {
 
 function signedOut(): NotSignedInError {
   return new NotSignedInError("The session was signed out in the meantime");
-}
-
-async function abandonable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await promise;
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abandon = () => reject(new InterruptedError());
-  if (signal.aborted) abandon();
-  signal.addEventListener("abort", abandon, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abandon);
-  }
 }

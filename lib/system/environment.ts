@@ -3,3 +3,8 @@ export type Environment = (name: string) => string | undefined;
 
 /** The environment of this process. */
 export const processEnvironment: Environment = (name) => Deno.env.get(name) || undefined;
+
+/** Every variable, for a program that a person has named and that needs them as if it were started by hand. */
+export function wholeEnvironment(): Readonly<Record<string, string>> {
+  return Deno.env.toObject();
+}

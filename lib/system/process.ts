@@ -32,6 +32,7 @@ export interface FedChild extends AsyncDisposable {
 const STDOUT_LIMIT_BYTES = 4 * 1024 * 1024;
 const STDERR_LIMIT_BYTES = 16 * 1024;
 const ORPHAN_GRACE_MS = 500;
+const LAUNCH_LIMIT_MS = 2_000;
 
 /**
  * Runs a program to its end.
@@ -102,6 +103,33 @@ export function serveChild(program: string, options: ChildOptions & { readonly g
       await child.stdout.cancel().catch(() => undefined); // read by somebody else
     },
   };
+}
+
+/**
+ * Starts a program that outlives us, such as a browser, with nothing to read and nowhere to write.
+ * @returns `false` when there is no such program, or it fails within two seconds
+ */
+export async function launchChild(program: string, { args, env, signal }: ChildOptions): Promise<boolean> {
+  let child: Deno.ChildProcess;
+  try {
+    const streams = { stdin: "null", stdout: "null", stderr: "null" } as const;
+    child = new Deno.Command(program, { args: [...args], env: { ...env }, clearEnv: true, ...streams }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return false;
+    throw error;
+  }
+  child.unref();
+  const { promise: started, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(true), LAUNCH_LIMIT_MS);
+  const stop = () => resolve(true);
+  signal?.addEventListener("abort", stop, { once: true });
+  child.status.then(({ success }) => resolve(success));
+  try {
+    return await started;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
+  }
 }
 
 /** Not by `Deno.Command`'s own signal option: that asks politely (SIGTERM), which a child may ignore. */

@@ -49,7 +49,7 @@ export const OWNERS: readonly Owner[] = [
   {
     what: "file writes",
     pattern: FILE_WRITES,
-    owners: ["lib/system/files.ts", "lib/system/folders.ts", "origin/state.ts"],
+    owners: ["lib/system/files.ts", "lib/system/folders.ts", "lib/system/private_files.ts", "origin/state.ts"],
   },
   { what: "the clock", pattern: /^(Date\.now|new Date\(\)|performance\.\w+)$/, owners: ["lib/system/clock.ts"] },
   { what: "the environment", pattern: /^(Deno|process)\.env$/, owners: ["lib/system/environment.ts"] },

@@ -1,0 +1,41 @@
+import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from "jose";
+import { type Service, TooLargeError, UnavailableError, UpstreamError } from "../errors.ts";
+import type { HttpClient } from "../http/client.ts";
+import { collect } from "../streams.ts";
+
+/** Where keys are fetched, and how often. */
+export interface KeySetOptions {
+  readonly url: URL;
+  /** Who publishes them, for messages. */
+  readonly service: Service;
+  readonly http: HttpClient;
+  /** An unknown `kid` makes us ask for new keys at most this often. */
+  readonly cooldownMs: number;
+  /** A key that was withdrawn is accepted no longer than this. */
+  readonly maxAgeMs: number;
+}
+
+const LIMIT_BYTES = 256 * 1024;
+const TIMEOUT_MS = 5_000;
+
+/** The keys that a server publishes, fetched when the first is needed, over our own client. @see RFC 7517, 5 */
+export function remoteKeySet({ url, service, http, cooldownMs, maxAgeMs }: KeySetOptions): JWTVerifyGetKey {
+  return createRemoteJWKSet(url, {
+    timeoutDuration: TIMEOUT_MS,
+    cooldownDuration: cooldownMs,
+    cacheMaxAge: maxAgeMs,
+    [customFetch]: async (_url: string, { headers, signal }: { headers: Headers; signal: AbortSignal }) => {
+      const { status, body } = await http(url, { headers: Object.fromEntries(headers), signal, timeoutMs: TIMEOUT_MS });
+      if (status !== 200) {
+        await body.cancel();
+        const sentence = `The ${service} at ${url.host} answers with status ${status} when asked for its keys`;
+        throw new UnavailableError(service, sentence);
+      }
+      try {
+        return new Response(await collect(body, LIMIT_BYTES, `The key set of ${url.host}`));
+      } catch (error) {
+        throw error instanceof TooLargeError ? new UpstreamError(service, error.message) : error;
+      }
+    },
+  });
+}
