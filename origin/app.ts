@@ -8,6 +8,8 @@ import type { Clock } from "../lib/system/clock.ts";
 import { accountRoutes } from "./account_routes.ts";
 import type { Accounts } from "./accounts.ts";
 import { answerError } from "./answers.ts";
+import { deviceRoutes } from "./device_routes.ts";
+import type { Devices } from "./devices.ts";
 import { type OriginEnv, requireSignIn } from "./guard.ts";
 import type { ObjectFolder } from "./object_store.ts";
 import { objectRoutes } from "./objects.ts";
@@ -26,6 +28,7 @@ export interface OriginDeps {
   readonly tokens: Tokens;
   readonly resources: ResourceStore;
   readonly objects: ObjectFolder;
+  readonly devices: Devices;
   /** Where clients reach the origin; may have a path. */
   readonly publicUrl: URL;
   readonly log: Logger;
@@ -55,6 +58,7 @@ export function createOriginApp(deps: OriginDeps): Hono<OriginEnv> {
       return c.body(readSecret(state, "key_fragment"), 200, { "Content-Type": "application/octet-stream" });
     })
     .route("/", accountRoutes(deps))
+    .route("/", deviceRoutes(deps))
     .route("/", resourceRoutes(deps))
     .route("/", objectRoutes(deps));
   app.onError((error, c) => answerError(error, c, log));

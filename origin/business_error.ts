@@ -29,6 +29,12 @@ export const BUSINESS_ERRORS = {
   WrongRole: 70,
   /** The last enabled ApiAdmin would be removed, disabled or demoted. */
   LastAdministrator: 80,
+  /** A manifest has no higher `seq` than the versions before it. */
+  SequenceNotNewer: 90,
+  /** There is another manifest under this version. */
+  VersionExists: 91,
+  /** The account has enrolled as many devices as it may. */
+  TooManyDevices: 92,
 } as const;
 
 /** Name of a business error. */

@@ -63,4 +63,71 @@ export const MIGRATIONS: readonly string[] = [
   UPDATE users SET organization_id = (SELECT id FROM organizations WHERE is_default = 1);
   UPDATE users SET organization_role = 'admin' WHERE role = 'ApiAdmin';
   `,
+  `
+  CREATE TABLE devices (
+    kid         TEXT PRIMARY KEY, -- RFC 7638 thumbprint of the public key
+    public_x    TEXT NOT NULL,
+    hardware    TEXT NOT NULL,    -- the facts as JSON
+    user_id     TEXT NOT NULL,    -- who enrolled it; may be gone by now
+    email       TEXT NOT NULL,
+    state       TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'revoked')),
+    enrolled_ms INTEGER NOT NULL,
+    decided_ms  INTEGER,
+    decided_by  TEXT              -- e-mail address; NULL when no administrator decided
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX devices_by_user ON devices (user_id);
+
+  CREATE TABLE publishers (
+    kid      TEXT PRIMARY KEY,
+    public_x TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    added_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE master_keys (
+    id         TEXT PRIMARY KEY, -- made from the key, which itself is never here
+    created_ms INTEGER NOT NULL,
+    current    INTEGER UNIQUE CHECK (current = 1) -- NULL for those before it
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE resource_versions (
+    folder         TEXT NOT NULL,
+    name           TEXT NOT NULL,
+    version        TEXT NOT NULL,
+    seq            INTEGER NOT NULL,
+    manifest       TEXT NOT NULL, -- JWS
+    payload_sha256 TEXT NOT NULL,
+    expires_s      INTEGER NOT NULL,
+    big_key        TEXT NOT NULL,
+    plain_bytes    INTEGER NOT NULL,
+    wrapped_cek    BLOB NOT NULL,
+    master_id      TEXT NOT NULL REFERENCES master_keys (id),
+    published_ms   INTEGER NOT NULL,
+    published_by   TEXT NOT NULL,
+    withdrawn_ms   INTEGER,
+    PRIMARY KEY (folder, name, version),
+    UNIQUE (folder, name, seq)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE resource_pins (
+    folder  TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    version TEXT NOT NULL,
+    PRIMARY KEY (folder, name),
+    FOREIGN KEY (folder, name, version) REFERENCES resource_versions (folder, name, version)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE resource_grants (
+    id        INTEGER PRIMARY KEY,
+    at_ms     INTEGER NOT NULL,
+    user_id   TEXT NOT NULL,
+    email     TEXT NOT NULL,
+    kid       TEXT NOT NULL,
+    folder    TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    version   TEXT NOT NULL,
+    expires_s INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];

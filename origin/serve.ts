@@ -5,6 +5,7 @@ import { type Logger, silentLogger } from "../lib/log.ts";
 import { type Clock, systemClock } from "../lib/system/clock.ts";
 import { Accounts } from "./accounts.ts";
 import { createOriginApp } from "./app.ts";
+import { Devices, type EnrolmentPolicy } from "./devices.ts";
 import { objectsFolder, resourcesFolder } from "./data_folder.ts";
 import { lockFolder } from "./folder_lock.ts";
 import { findGarbage, removeGarbage } from "./garbage.ts";
@@ -26,6 +27,8 @@ export interface OriginOptions {
   readonly port: number;
   /** Where clients reach it, through a TLS proxy; must be given when `host` can be reached from other machines. */
   readonly publicUrl?: URL;
+  /** Who lets new devices in; the origin itself unless given. */
+  readonly enrolment?: EnrolmentPolicy;
   readonly log?: Logger;
   readonly clock?: Clock;
 }
@@ -54,7 +57,8 @@ export async function runOrigin(
   const objects = new ObjectFolder(state, objectsFolder(dataDir));
   const tokens = new Tokens({ state, accounts, clock });
   const organizations = new Organizations({ state, clock });
-  const deps = { state, accounts, organizations, tokens, resources, objects, log, clock };
+  const devices = new Devices({ state, accounts, policy: options.enrolment ?? "automatic", clock });
+  const deps = { state, accounts, organizations, tokens, resources, objects, devices, log, clock };
   const handlerAt = (url: URL): Handler => {
     const app = createOriginApp({ ...deps, publicUrl: publicUrl ?? url });
     return (request, cutOff) => app.fetch(request, { cutOff });

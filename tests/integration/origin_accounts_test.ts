@@ -198,6 +198,10 @@ const MATRIX: readonly [roles: readonly string[], method: string, path: string][
   [ADMINISTRATION, "DELETE", "/users/no@example.com"],
   [ADMINISTRATION, "PUT", "/users/hardware/set"],
   [ADMINISTRATION, "POST", "/devices"],
+  [ADMINISTRATION, "GET", "/devices"],
+  [ADMINISTRATION, "POST", "/devices/nobody/approve"],
+  [ADMINISTRATION, "POST", "/devices/nobody/revoke"],
+  [READING, "POST", "/devices/enroll"],
 ];
 
 Deno.test("origin: every call is open to exactly its roles", async () => {

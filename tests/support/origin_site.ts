@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Role } from "../../lib/auth/roles.ts";
 import type { Clock } from "../../lib/system/clock.ts";
 import { type FirstAdministrator, initOrigin } from "../../origin/init.ts";
-import { runOrigin } from "../../origin/serve.ts";
+import { type OriginOptions, runOrigin } from "../../origin/serve.ts";
 import { type TempFolder, tempFolder } from "./temp_folder.ts";
 
 /** Password of every account that {@link OriginSite.user} makes. */
@@ -33,6 +33,8 @@ export class OriginSite implements AsyncDisposable {
   url = "";
   readonly #folder: TempFolder;
   readonly #clock: Clock | undefined;
+  /** How it is served, from the next {@link OriginSite.serve} on. */
+  options: Partial<OriginOptions> = {};
   #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
@@ -44,10 +46,13 @@ export class OriginSite implements AsyncDisposable {
   }
 
   /** Makes a new origin and serves it. */
-  static async start({ clock }: { clock?: Clock } = {}): Promise<OriginSite> {
+  static async start(
+    { clock, ...options }: { clock?: Clock } & Partial<OriginOptions> = {},
+  ): Promise<OriginSite> {
     const folder = await tempFolder();
     const admin = await initOrigin(join(folder.path, "origin"), { email: "root@example.com" });
     const site = new OriginSite(folder, admin, clock);
+    site.options = options;
     await site.serve();
     return site;
   }
@@ -55,7 +60,12 @@ export class OriginSite implements AsyncDisposable {
   async serve(): Promise<void> {
     const listening = Promise.withResolvers<string>();
     this.#stop = new AbortController();
-    const options = { dataDir: this.dataDir, port: 0, ...(this.#clock === undefined ? {} : { clock: this.#clock }) };
+    const options = {
+      ...this.options,
+      dataDir: this.dataDir,
+      port: 0,
+      ...(this.#clock === undefined ? {} : { clock: this.#clock }),
+    };
     this.#running = runOrigin(options, this.#stop.signal, listening.resolve);
     this.#running.catch(listening.reject);
     this.url = await listening.promise;

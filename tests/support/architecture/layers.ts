@@ -8,7 +8,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["lib/training/"],
   ["lib/services.ts"],
   ["lib/resources/", "lib/unlock/", "lib/platform/"],
-  ["lib/split/", "lib/cdn/", "lib/api/", "lib/auth/", "lib/updates/"],
+  ["lib/split/", "lib/cdn/", "lib/api/", "lib/auth/", "lib/device/", "lib/updates/"],
   ["lib/crypto/"],
   ["lib/docker/", "lib/hardware/", "lib/config/"],
   ["lib/http/"],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { ResourceApi, type TokenSource } from "../../../../lib/api/client.ts";
+import type { TokenSource } from "../../../../lib/api/calls.ts";
+import { ResourceApi } from "../../../../lib/api/client.ts";
 import { utf8 } from "../../../../lib/bytes.ts";
 import { TallyError } from "../../../../lib/errors.ts";
 import { httpClient } from "../../../../lib/http/client.ts";

@@ -1,0 +1,132 @@
+import { z } from "zod";
+import type { Bytes } from "../bytes.ts";
+import { NotAllowedError, NotFoundError, NotSignedInError, UpstreamError } from "../errors.ts";
+import type { HardwareFacts } from "../hardware/probe.ts";
+import type { HttpAnswer } from "../http/client.ts";
+import { collect } from "../streams.ts";
+import { ApiCalls, type ApiCallsDeps, jsonPost } from "./calls.ts";
+import { jsonOrUndefined } from "./wire.ts";
+
+/** What the API says of a device. */
+export interface EnrolAnswer {
+  /** Name of the device's key. */
+  readonly kid: string;
+  readonly state: "pending" | "approved" | "revoked";
+  /** Keys that the origin takes manifests of; Ed25519, base64url. */
+  readonly publishers: readonly { readonly kid: string; readonly name: string; readonly publicX: string }[];
+}
+
+/** A small part as the API gave it. */
+export interface SmallPartAnswer {
+  readonly bytes: Bytes;
+  /** With its quotes, as it came. */
+  readonly etag: string | undefined;
+}
+
+/** Which small part, and for which device. */
+export interface SmallPartRequest {
+  readonly folder: string;
+  readonly name: string;
+  /** The one that the origin chooses, unless it is named. */
+  readonly version?: string | undefined;
+  readonly kid: string;
+  /** Of a small part that is at hand. */
+  readonly etag?: string | undefined;
+}
+
+/** A version to publish. */
+export interface VersionUpload {
+  readonly folder: string;
+  readonly name: string;
+  /** JWS. */
+  readonly manifest: string;
+  readonly contentKey: Bytes;
+}
+
+const SMALL_PART_LIMIT_BYTES = 64 * 1024;
+const OFFER_LIMIT_BYTES = 64 * 1024;
+
+/** Media type of a small part of format v2. */
+export const SMALL_PART_TYPE = "application/vnd.tallystick.small+json";
+/** Header in which a device says which key its grant is to be made for. */
+export const DEVICE_HEADER = "x-tally-device";
+
+const offerAnswer = z.object({ formats: z.array(z.string()) });
+const enrolAnswer: z.ZodType<EnrolAnswer> = z.object({
+  kid: z.string(),
+  state: z.enum(["pending", "approved", "revoked"]),
+  publishers: z.array(
+    z.object({ kid: z.string(), name: z.string(), jwk: z.object({ crv: z.literal("Ed25519"), x: z.string() }) })
+      .transform(({ kid, name, jwk }) => ({ kid, name, publicX: jwk.x })),
+  ),
+});
+const versionsAnswer = z.array(z.object({ version: z.string(), seq: z.int() }));
+
+/** Client of what an origin offers beyond the Resource API: devices, and resources in format v2. Errors are those of the Resource API's client. */
+export class V2Api {
+  readonly #calls: ApiCalls;
+
+  constructor(deps: ApiCallsDeps) {
+    this.#calls = new ApiCalls(deps);
+  }
+
+  /** Whether the server knows format v2. A server that cannot be asked now is an error, and not one that does not know it. */
+  async isOffered(signal?: AbortSignal): Promise<boolean> {
+    try {
+      const answer = await this.#calls.repeated(["v2"], { signal });
+      const text = new TextDecoder().decode(await collect(answer.body, OFFER_LIMIT_BYTES, "The answer of the API"));
+      return offerAnswer.safeParse(jsonOrUndefined(text)).data?.formats.includes("v2") ?? false;
+    } catch (error) {
+      if (NO_SUCH_CALL.some((kind) => error instanceof kind)) return false;
+      throw error;
+    }
+  }
+
+  /** Makes this device known, or asks how it stands. */
+  async enroll(
+    { publicX, hardware }: { readonly publicX: string; readonly hardware: HardwareFacts },
+    signal?: AbortSignal,
+  ): Promise<EnrolAnswer> {
+    const publicKey = { kty: "OKP", crv: "X25519", x: publicX };
+    const answer = await this.#calls.signedIn(["devices", "enroll"], jsonPost({ publicKey, hardware }, signal));
+    return await this.#calls.json(answer, enrolAnswer);
+  }
+
+  /** The small part with a grant for the device, or `unchanged` when it is the one of the ETag. */
+  async smallPart(request: SmallPartRequest, signal?: AbortSignal): Promise<SmallPartAnswer | "unchanged"> {
+    const { folder, name, version, kid, etag } = request;
+    const headers = { [DEVICE_HEADER]: kid, ...(etag === undefined ? {} : { "if-none-match": etag }) };
+    const path = ["v2", "resources", folder, version === undefined ? name : `${name}@${version}`];
+    const answer = await this.#calls.signedIn(path, { headers, signal });
+    if (answer.status === 304) return await dropped(answer);
+    if (!(answer.headers.get("content-type") ?? "").startsWith(SMALL_PART_TYPE)) {
+      await answer.body.cancel();
+      throw this.#calls.strange("something that is no small part");
+    }
+    const bytes = await this.#calls.limited(answer, SMALL_PART_LIMIT_BYTES);
+    return { bytes, etag: answer.headers.get("etag") ?? undefined };
+  }
+
+  /** Publishes a version, whose big part is in the CDN already. The same once more changes nothing. */
+  async publish({ folder, name, manifest, contentKey }: VersionUpload, signal?: AbortSignal): Promise<void> {
+    const cek = contentKey.toBase64({ alphabet: "base64url", omitPadding: true });
+    await this.#calls.done(
+      await this.#calls.signedIn(["v2", "resources", folder, name], jsonPost({ manifest, cek }, signal)),
+    );
+  }
+
+  /** Highest `seq` among the published versions of a resource, withdrawn ones too; 0 when there is none. */
+  async highestSeq(folder: string, name: string, signal?: AbortSignal): Promise<number> {
+    const answer = await this.#calls.signedIn(["v2", "resources", folder, name, "versions"], { signal });
+    const versions = await this.#calls.json(answer, versionsAnswer);
+    return versions.reduce((highest, { seq }) => Math.max(highest, seq), 0);
+  }
+}
+
+/** How servers answer to a path that they do not know, or know for other methods only. */
+const NO_SUCH_CALL = [NotFoundError, NotSignedInError, NotAllowedError, UpstreamError];
+
+async function dropped(answer: HttpAnswer): Promise<"unchanged"> {
+  await answer.body.cancel();
+  return "unchanged";
+}

@@ -1,0 +1,77 @@
+import { calculateJwkThumbprint } from "jose";
+import { z } from "zod";
+import { type Bytes, wipe } from "../bytes.ts";
+import type { HardwareFacts } from "../hardware/probe.ts";
+import { factWrappedSchema, openByFacts, wrapByFacts } from "./fact_wrap.ts";
+import type { StateFolder } from "./state_folder.ts";
+
+/** The key pair that grants are made for. */
+export interface DeviceKey {
+  /** RFC 7638 thumbprint of the public half. */
+  readonly kid: string;
+  /** X25519 public key, base64url. */
+  readonly publicX: string;
+  /** The private half cannot be exported. */
+  readonly pair: CryptoKeyPair;
+}
+
+const FILE_NAME = "device_key.json";
+const fileSchema = z.object({ v: z.literal(1), publicX: z.string().length(43), wrapped: factWrappedSchema });
+
+type KeyFile = z.infer<typeof fileSchema>;
+
+/**
+ * The key of this device; made when there is none yet. When one of the hardware facts has changed, the file is written anew for the
+ * present facts, so that another one may change later.
+ * @throws {IntegrityError} more than one fact has changed; {ConfigurationError} the file is damaged
+ */
+export async function deviceKey(folder: StateFolder, facts: HardwareFacts): Promise<DeviceKey> {
+  return await folder.locked(async () => {
+    const file = await folder.read(FILE_NAME, fileSchema);
+    return await (file === undefined ? make(folder, facts) : open(folder, file, facts));
+  });
+}
+
+/** Name of this device's key; `undefined` when there is none yet. */
+export async function deviceKid(folder: StateFolder): Promise<string | undefined> {
+  const file = await folder.read(FILE_NAME, fileSchema);
+  return file && await kidOf(file.publicX);
+}
+
+async function make(folder: StateFolder, facts: HardwareFacts): Promise<DeviceKey> {
+  const pair = await crypto.subtle.generateKey("X25519", true, ["deriveBits"]) as CryptoKeyPair;
+  const publicX = encode(new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey)));
+  const secret = new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey));
+  await write(folder, publicX, secret, facts);
+  return await keyOf(publicX, secret);
+}
+
+async function open(folder: StateFolder, { publicX, wrapped }: KeyFile, facts: HardwareFacts): Promise<DeviceKey> {
+  const { secret, changed } = await openByFacts(wrapped, facts, publicX);
+  if (changed !== undefined) await write(folder, publicX, secret, facts);
+  return await keyOf(publicX, secret);
+}
+
+async function write(folder: StateFolder, publicX: string, secret: Bytes, facts: HardwareFacts): Promise<void> {
+  await folder.write(FILE_NAME, { v: 1, publicX, wrapped: await wrapByFacts(secret, facts, publicX) });
+}
+
+/** The raw bytes are overwritten. */
+async function keyOf(publicX: string, secret: Bytes): Promise<DeviceKey> {
+  try {
+    const privateKey = await crypto.subtle.importKey("pkcs8", secret, "X25519", false, ["deriveBits"]);
+    const publicJwk = { kty: "OKP", crv: "X25519", x: publicX };
+    const publicKey = await crypto.subtle.importKey("jwk", publicJwk, "X25519", true, []);
+    return { kid: await kidOf(publicX), publicX, pair: { privateKey, publicKey } };
+  } finally {
+    wipe(secret);
+  }
+}
+
+function kidOf(publicX: string): Promise<string> {
+  return calculateJwkThumbprint({ kty: "OKP", crv: "X25519", x: publicX });
+}
+
+function encode(bytes: Bytes): string {
+  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+}

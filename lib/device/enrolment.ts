@@ -1,0 +1,111 @@
+import { z } from "zod";
+import { NotAllowedError } from "../errors.ts";
+import type { HardwareFacts } from "../hardware/probe.ts";
+import type { Logger } from "../log.ts";
+import { type DeviceKey, deviceKey } from "./device_key.ts";
+import type { StateFolder } from "./state_folder.ts";
+
+const FILE_NAME = "trust.json";
+
+const publisherSchema = z.object({ kid: z.string(), name: z.string(), publicX: z.string() });
+const standingSchema = z.object({
+  kid: z.string(),
+  state: z.enum(["pending", "approved", "revoked"]),
+  /** Pinned: what the API says later does not change them by itself. */
+  publishers: z.array(publisherSchema),
+});
+const fileSchema = z.object({ v: z.literal(1), apis: z.record(z.string(), standingSchema) });
+
+/** A publisher's Ed25519 key that this device believes. */
+export type PinnedPublisher = z.infer<typeof publisherSchema>;
+
+/** How this device stands with an API. */
+export type Standing = z.infer<typeof standingSchema>;
+
+/** What was found when the API was asked. */
+export interface Enrolled extends Standing {
+  /** The API names other publishers than those that are pinned. */
+  readonly publishersDiffer: boolean;
+}
+
+/** What enrolling needs of the outside. */
+export interface EnrolmentDeps {
+  readonly folder: StateFolder;
+  /** Address of the API: a device stands with each by itself. */
+  readonly api: string;
+  readonly hardware: () => Promise<HardwareFacts>;
+  readonly enroll: (
+    request: { readonly publicX: string; readonly hardware: HardwareFacts },
+    signal?: AbortSignal,
+  ) => Promise<Standing>;
+  readonly log: Logger;
+}
+
+/** The key of this device, its enrolment at an API, and the publishers whose manifests it believes. */
+export class Enrolment {
+  readonly #deps: EnrolmentDeps;
+  #key: Promise<DeviceKey> | undefined;
+
+  constructor(deps: EnrolmentDeps) {
+    this.#deps = deps;
+  }
+
+  /** The device's key pair; made at the first call. @throws {IntegrityError} the machine is another one */
+  key(): Promise<DeviceKey> {
+    this.#key ??= this.#openKey().catch((error) => {
+      this.#key = undefined;
+      throw error;
+    });
+    return this.#key;
+  }
+
+  /** How the device stood when it last asked; `undefined` when it never did. */
+  async standing(): Promise<Standing | undefined> {
+    return (await this.#deps.folder.read(FILE_NAME, fileSchema))?.apis[this.#deps.api];
+  }
+
+  /**
+   * How an approved device stands, without asking again where that is known.
+   * @throws {NotAllowedError} the device waits for an administrator, or was revoked
+   */
+  async approved(signal?: AbortSignal): Promise<Standing> {
+    const known = await this.standing();
+    const { kid } = await this.key();
+    if (known?.state === "approved" && known.kid === kid && known.publishers.length > 0) return known;
+    const standing = await this.enroll({ signal });
+    if (standing.state === "pending") throw new NotAllowedError(`The device "${kid}" waits for an administrator`);
+    if (standing.state === "revoked") throw new NotAllowedError(`The device "${kid}" was revoked by an administrator`);
+    return standing;
+  }
+
+  /**
+   * Asks the API, with who is signed in. The first publishers that it names are pinned; others only with `trustPublishers`, which is a
+   * person's decision.
+   */
+  async enroll(
+    { trustPublishers = false, signal }: { trustPublishers?: boolean; signal?: AbortSignal | undefined } = {},
+  ): Promise<Enrolled> {
+    const { folder, api, hardware, enroll, log } = this.#deps;
+    const { kid, publicX } = await this.key();
+    const answer = await enroll({ publicX, hardware: await hardware() }, signal);
+    return await folder.locked(async () => {
+      const apis = (await folder.read(FILE_NAME, fileSchema))?.apis ?? {};
+      const pinned = apis[api]?.publishers ?? [];
+      const publishersDiffer = kidsOf(pinned) !== kidsOf(answer.publishers);
+      const publishers = trustPublishers || pinned.length === 0 ? answer.publishers : pinned;
+      const standing = { kid, state: answer.state, publishers };
+      await folder.write(FILE_NAME, { v: 1, apis: { ...apis, [api]: standing } });
+      const told = publishersDiffer && publishers === pinned;
+      if (told) log.warning("publishers_differ", { api, pinned: kidsOf(pinned), named: kidsOf(answer.publishers) });
+      return { ...standing, publishersDiffer: told };
+    });
+  }
+
+  async #openKey(): Promise<DeviceKey> {
+    return await deviceKey(this.#deps.folder, await this.#deps.hardware());
+  }
+}
+
+function kidsOf(publishers: readonly PinnedPublisher[]): string {
+  return publishers.map(({ kid }) => kid).sort().join(",");
+}

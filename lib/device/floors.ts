@@ -1,0 +1,83 @@
+import { z } from "zod";
+import { IntegrityError } from "../errors.ts";
+import type { Clock } from "../system/clock.ts";
+import type { StateFolder } from "./state_folder.ts";
+
+/** A version of a resource that is about to be used. */
+export interface SequenceClaim {
+  readonly folder: string;
+  readonly name: string;
+  readonly seq: number;
+}
+
+const FILE_NAME = "floors.json";
+/** The time is written down at least so far apart: it need not be exact, and flash wears out. */
+const CLOCK_STEP_MS = 60_000;
+
+const fileSchema = z.object({
+  v: z.literal(1),
+  clockMs: z.number(),
+  /** By `folder/name`. */
+  seq: z.record(z.string(), z.int().min(0)),
+});
+
+type FloorFile = z.infer<typeof fileSchema>;
+
+/**
+ * What this device has seen and does not go back behind: the highest `seq` of each resource, and the time. Both survive a power cut; only
+ * who may write below `STATE_DIR` can lower them.
+ */
+export class Floors {
+  readonly #folder: StateFolder;
+  readonly #clock: Clock;
+  #sawMs = 0;
+
+  constructor(folder: StateFolder, clock: Clock) {
+    this.#folder = folder;
+    this.#clock = clock;
+  }
+
+  /** The present time in milliseconds since 1970, or the latest that this device ever saw when its clock was set back. */
+  async now(): Promise<number> {
+    const nowMs = Math.max(this.#clock.now(), this.#sawMs, (await this.#read()).clockMs);
+    this.#sawMs = nowMs;
+    return nowMs;
+  }
+
+  /** Highest `seq` that was used of a resource; `undefined` when none was. */
+  async seq({ folder, name }: Omit<SequenceClaim, "seq">): Promise<number | undefined> {
+    return (await this.#read()).seq[`${folder}/${name}`];
+  }
+
+  /**
+   * Writes down that a version is used now, before a byte of it leaves.
+   * @throws {IntegrityError} the device has used a newer one; nothing is changed
+   */
+  async raise(claim: SequenceClaim): Promise<void> {
+    const key = `${claim.folder}/${claim.name}`;
+    const nowMs = await this.now();
+    const floors = await this.#read();
+    if (floors.seq[key] === claim.seq && nowMs - floors.clockMs < CLOCK_STEP_MS) return;
+    await this.#folder.locked(async () => {
+      const { clockMs, seq } = await this.#read();
+      const floor = seq[key] ?? 0;
+      if (claim.seq < floor) throw olderVersion(claim, floor);
+      await this.#folder.write(FILE_NAME, {
+        v: 1,
+        clockMs: Math.max(clockMs, nowMs),
+        seq: { ...seq, [key]: claim.seq },
+      });
+    });
+  }
+
+  async #read(): Promise<FloorFile> {
+    return await this.#folder.read(FILE_NAME, fileSchema) ?? { v: 1, clockMs: 0, seq: {} };
+  }
+}
+
+/** What is said of a version that a newer one has gone before. */
+export function olderVersion({ folder, name, seq }: SequenceClaim, floor: number): IntegrityError {
+  return new IntegrityError(
+    `Cannot load "${folder}/${name}": the version with seq ${seq} is older than the one with seq ${floor} that this device has used`,
+  );
+}

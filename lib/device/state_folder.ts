@@ -1,0 +1,65 @@
+import { join } from "node:path";
+import { type Bytes, utf8, wipe } from "../bytes.ts";
+import { ConfigurationError, UnavailableError } from "../errors.ts";
+import type { Clock } from "../system/clock.ts";
+import { ensureFolder, lockFile, readSmallFile, writeSmallFile } from "../system/files.ts";
+import type { z } from "zod";
+
+const FILE_LIMIT_BYTES = 4 * 1024 * 1024;
+const LOCK_PAUSE_MS = 50;
+const LOCK_ATTEMPTS = 200;
+const LOCK_NAME = "device.lock";
+
+/**
+ * Small JSON files of the device (mode 0600) below `STATE_DIR`. The device service and the command line may use one folder at the same
+ * time: what is changed is changed under a lock.
+ */
+export class StateFolder {
+  readonly path: string;
+  readonly #clock: Clock;
+
+  constructor(path: string, clock: Clock) {
+    this.path = path;
+    this.#clock = clock;
+  }
+
+  /** What a file holds, or `undefined` when there is none. @throws {ConfigurationError} it holds something else */
+  async read<T>(name: string, schema: z.ZodType<T>): Promise<T | undefined> {
+    const bytes = await readSmallFile(join(this.path, name), FILE_LIMIT_BYTES);
+    if (bytes === undefined) return undefined;
+    const parsed = schema.safeParse(jsonOf(bytes));
+    wipe(bytes);
+    if (parsed.success) return parsed.data;
+    throw new ConfigurationError([`The file "${join(this.path, name)}" is damaged`], { cause: parsed.error });
+  }
+
+  /** Writes a file whole, so that it survives a power cut. Under {@link locked}. */
+  async write(name: string, value: unknown): Promise<void> {
+    await writeSmallFile(join(this.path, name), utf8(`${JSON.stringify(value)}\n`));
+  }
+
+  /** Does `work` while nobody else changes anything here. Not to be nested. */
+  async locked<T>(work: () => Promise<T>): Promise<T> {
+    using _lock = await this.#lock();
+    return await work();
+  }
+
+  async #lock(): Promise<Disposable> {
+    await ensureFolder(this.path);
+    const path = join(this.path, LOCK_NAME);
+    for (let attempt = 0; attempt < LOCK_ATTEMPTS; attempt++) {
+      const lock = await lockFile(path);
+      if (lock !== undefined) return lock;
+      await this.#clock.sleep(LOCK_PAUSE_MS);
+    }
+    throw new UnavailableError("device", `The state folder "${this.path}" is in use by another program`);
+  }
+}
+
+function jsonOf(bytes: Bytes): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined; // the schema refuses it
+  }
+}

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { Floors } from "../../../../lib/device/floors.ts";
+import { StateFolder } from "../../../../lib/device/state_folder.ts";
+import { IntegrityError } from "../../../../lib/errors.ts";
+import { systemClock } from "../../../../lib/system/clock.ts";
+import { tempFolder } from "../../../support/temp_folder.ts";
+
+const MODEL = { folder: "models", name: "a.onnx" };
+
+function clockAt(nowMs: number) {
+  return { now: () => nowMs, sleep: systemClock.sleep };
+}
+
+function floorsAt(path: string, nowMs: number): Floors {
+  return new Floors(new StateFolder(path, systemClock), clockAt(nowMs));
+}
+
+Deno.test("Floors.raise() refuses what is older, by resource, also after a restart", async () => {
+  await using folder = await tempFolder();
+  const floors = floorsAt(folder.path, 1_000);
+  assert.equal(await floors.seq(MODEL), undefined);
+  await floors.raise({ ...MODEL, seq: 5 });
+  await floors.raise({ ...MODEL, seq: 5 });
+  await floors.raise({ ...MODEL, name: "b.onnx", seq: 1 });
+  const restarted = floorsAt(folder.path, 1_000);
+  await assert.rejects(
+    restarted.raise({ ...MODEL, seq: 4 }),
+    (error) => error instanceof IntegrityError && /seq 4 .*seq 5/.test(error.message),
+  );
+  assert.equal(await restarted.seq(MODEL), 5);
+  await restarted.raise({ ...MODEL, seq: 6 });
+  assert.equal(await floors.seq(MODEL), 6);
+});
+
+Deno.test("Floors.now() never runs backwards, whatever the clock says after a restart", async () => {
+  await using folder = await tempFolder();
+  await floorsAt(folder.path, 5_000_000).raise({ ...MODEL, seq: 1 });
+  assert.equal(await floorsAt(folder.path, 0).now(), 5_000_000);
+  assert.equal(await floorsAt(folder.path, 6_000_000).now(), 6_000_000);
+  await floorsAt(folder.path, 7_000_000).raise({ ...MODEL, seq: 1 });
+  assert.equal(await floorsAt(folder.path, 0).now(), 7_000_000);
+});
+
+Deno.test("Floors.raise() by many at once loses none", async () => {
+  await using folder = await tempFolder();
+  const names = Array.from({ length: 12 }, (_, index) => `m${index}`);
+  await Promise.all(names.map((name) => floorsAt(folder.path, 0).raise({ folder: "models", name, seq: 3 })));
+  for (const name of names) assert.equal(await floorsAt(folder.path, 0).seq({ folder: "models", name }), 3, name);
+});
