@@ -19,6 +19,30 @@ export function concat(...parts: readonly Uint8Array[]): Bytes {
   return whole;
 }
 
+/** Unpadded base64url. @see RFC 4648, 5 */
+export function toBase64Url(bytes: Uint8Array): string {
+  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+/** The bytes of unpadded base64url, or `undefined` when the text is not the one way to write them. */
+export function fromBase64Url(text: string): Bytes | undefined {
+  try {
+    const bytes = Uint8Array.fromBase64(text, { alphabet: "base64url" });
+    return toBase64Url(bytes) === text ? bytes : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** Whether two arrays hold the same bytes. Takes as long for any two of one size, wherever they differ. */
+export function equalBytes(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.byteLength !== other.byteLength) return false;
+  let difference = 0;
+  for (const [index, byte] of one.entries()) difference |= byte ^ (other[index] ?? 0);
+  return difference === 0;
+}
+
 /** Overwrites secret bytes with zeros. */
 export function wipe(secret: Uint8Array): void {
   secret.fill(0);

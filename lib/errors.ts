@@ -189,11 +189,38 @@ export class UpstreamTimeoutError extends TallyError {
   }
 }
 
+/**
+ * The check of format v2 that failed, in the order in which they are made: of the manifest, of the grant, of each unit, of the whole.
+ * @see docs/format_v2.md, "What a device checks, and in which order"
+ */
+export type IntegrityStep =
+  | "form"
+  | "signature"
+  | "expiry"
+  | "sequence"
+  | "resource"
+  | "suite"
+  | "architecture"
+  | "grant-device"
+  | "grant-user"
+  | "grant-expiry"
+  | "grant-open"
+  | "key-commitment"
+  | "hash-list"
+  | "unit-hash"
+  | "unit-tag"
+  | "size"
+  | "plain-digest";
+
 /** Bytes are not what they must be: wrong key, cut, changed, or halves of different versions. */
 export class IntegrityError extends TallyError {
+  /** Which check of format v2 failed; v1 has no such steps. */
+  readonly step: IntegrityStep | undefined;
+
   /** `message` is one sentence for a person, without secrets. */
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, { step, ...options }: ErrorOptions & { readonly step?: IntegrityStep } = {}) {
     super("integrity", message, options);
+    this.step = step;
   }
 }
 
