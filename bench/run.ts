@@ -7,6 +7,7 @@ import { ensureVersitygw } from "../tools/peers/versitygw.ts";
 import { say } from "../tools/say.ts";
 import { benchHealth } from "./health.ts";
 import { benchLoad } from "./load.ts";
+import { benchParts } from "./parts.ts";
 import { benchStart } from "./start.ts";
 import { benchUnlock } from "./unlock.ts";
 
@@ -28,6 +29,7 @@ export interface Bench {
 
 const BENCHMARKS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   start: benchStart,
+  parts: benchParts,
   health: benchHealth,
   load: benchLoad,
   unlock: benchUnlock,

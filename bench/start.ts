@@ -1,48 +1,66 @@
+import { gzipSync } from "node:zlib";
+import { thisProgram } from "../cli/demo/this_program.ts";
+import { processEnvironment } from "../lib/system/environment.ts";
+import { runtimePath } from "../tools/ship/runtime.ts";
 import { startBare, startIdleDevice } from "./health.ts";
-import { median } from "./measure.ts";
-import { residentBytes } from "./memory.ts";
-import { formatMemory, formatRatio, formatSeconds, printTable } from "./report.ts";
+import { formatRatio, formatSeconds, printTable, type Row } from "./report.ts";
 import type { Bench } from "./run.ts";
-import type { Service } from "./service.ts";
+import { runToEnd, Shipped, VERSION } from "./shipped.ts";
+import { measureStarts, repeated, startCells } from "./starts.ts";
 
-const STARTS = 7;
-const REST_MS = 2_000;
+const START_COLUMNS = ["to first /health", "to bare", "idle memory"];
+const MEGABYTE = 1e6;
 
-interface Start {
-  readonly seconds: number;
-  readonly idleBytes: number;
+/** The second start of the shipped files, and what they hold, beside the same from source and the least that Deno can do; their sizes. */
+export async function benchStart({ folder }: Bench): Promise<void> {
+  const shipped = new Shipped(folder);
+  const file = await shipped.make("device", Deno.build.arch);
+  const { bare, source, device } = await measureStarts({
+    bare: startBare,
+    source: startIdleDevice,
+    device: () => shipped.start(file),
+  });
+  printTable("second start, and idle", START_COLUMNS, [
+    { what: "bare Deno.serve", cells: startCells(bare, bare) },
+    { what: "device, from source", cells: startCells(source, bare) },
+    { what: "device, as shipped", cells: startCells(device, bare), budget: "≤ 300 ms; ≤ 70 MiB" },
+  ]);
+  await benchVersion(shipped);
+  await printSizes(shipped);
 }
 
-/** From the start of the process to its first answer, and the memory that it holds when nothing happens. */
-export async function benchStart(_bench: Bench): Promise<void> {
-  const bare = await measure(startBare);
-  const device = await measure(startIdleDevice);
-  printTable("start, and idle", ["to first /health", "to bare", "idle memory"], [
-    { what: "bare Deno.serve", cells: cellsOf(bare, bare) },
-    { what: "device", cells: cellsOf(device, bare), budget: "≤ 300 ms; ≤ 70 MiB" },
+async function benchVersion(shipped: Shipped): Promise<void> {
+  const file = await shipped.make("cli", Deno.build.arch);
+  const { program, args, env } = thisProgram(processEnvironment);
+  const { nothing, source, cli } = await repeated({
+    nothing: () => runToEnd(program, ["eval", "0"], env),
+    source: () => runToEnd(program, [...args, ...VERSION], env),
+    cli: () => shipped.run(file, VERSION),
+  });
+  const row = (what: string, seconds: number, budget = ""): Row => {
+    return { what, cells: [formatSeconds(seconds), formatRatio(seconds, nothing)], budget };
+  };
+  printTable("tally version, second start", ["median", "to deno eval 0"], [
+    row("deno eval 0", nothing),
+    row("from source", source),
+    row("as shipped", cli, "≤ 150 ms"),
   ]);
 }
 
-async function measure(start: () => Promise<Service>): Promise<Start> {
-  const seconds: number[] = [];
-  for (let round = 0; round < STARTS; round++) {
-    const startMs = performance.now();
-    await using service = await start();
-    await askHealth(service);
-    seconds.push((performance.now() - startMs) / 1000);
+async function printSizes(shipped: Shipped): Promise<void> {
+  const rows: Row[] = [];
+  for (const architecture of ["x86_64", "aarch64"] as const) {
+    const file = await Deno.readFile(await shipped.make("device", architecture));
+    const runtime = await Deno.stat(await runtimePath(architecture));
+    rows.push({
+      what: `tally-device-${architecture}`,
+      cells: [megabytes(file.byteLength), megabytes(gzipSync(file).byteLength), megabytes(runtime.size)],
+      budget: architecture === "aarch64" ? "≤ 95 MB; compressed ≤ 45 MB" : "",
+    });
   }
-  await using service = await start();
-  await askHealth(service);
-  await new Promise((resolve) => setTimeout(resolve, REST_MS));
-  return { seconds: median(seconds), idleBytes: residentBytes(service.pid) };
+  printTable("size", ["file", "compressed once more", "runtime in it"], rows);
 }
 
-async function askHealth({ url }: Service): Promise<void> {
-  const response = await fetch(new URL("/health", url));
-  const text = await response.text();
-  if (text !== '{"status":"healthy"}') throw new Error(`/health answered: ${text}`);
-}
-
-function cellsOf({ seconds, idleBytes }: Start, bare: Start): string[] {
-  return [formatSeconds(seconds), formatRatio(seconds, bare.seconds), formatMemory(idleBytes)];
+function megabytes(bytes: number): string {
+  return `${(bytes / MEGABYTE).toFixed(1)} MB`;
 }
