@@ -1,30 +1,23 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { OriginAdmin } from "../../cli/demo/origin_admin.ts";
-import { encryptCbc } from "../../lib/crypto/cbc_v1.ts";
-import { archiveKey } from "../../lib/crypto/keys.ts";
-import { scratchArchive } from "../../lib/docker/scratch_archive.ts";
 import { collectHardware } from "../../lib/hardware/collect.ts";
-import { systemClock } from "../../lib/system/clock.ts";
-import { writeStream } from "../../lib/system/files.ts";
 import { DOCKER_ARCHITECTURES, writeImageFolder } from "../../tools/ship/image.ts";
 import type { Architecture } from "../../tools/ship/programs.ts";
 import { parseSite } from "../../tools/ship/site.ts";
 import { docker, importBaseImage } from "../support/base_image.ts";
 import { type ComposeService, composeServices, runArguments } from "../support/compose.ts";
+import { expect, post, useDevice } from "../support/device_round.ts";
 import { startDockerEngine, type TestEngine } from "../support/docker_engine.ts";
 import { eventually } from "../support/eventually.ts";
-import { fileForm, OriginSite, PASSWORD } from "../support/origin_site.ts";
+import { OriginSite } from "../support/origin_site.ts";
 import { peerPath } from "../support/peers.ts";
 import { freePort } from "../support/shipped_site.ts";
 import { tally } from "../support/tally.ts";
 import { tempFolder } from "../support/temp_folder.ts";
+import { UNLOCK_SETTINGS, unlockImages, writeImages } from "../support/unlock_round.ts";
 
 const dockerd = peerPath("dockerd");
 const qemu = peerPath("qemu");
-const CONTENT = new Uint8Array(randomBytes(300_000));
-const REFERENCE = "azaion/annotations:1.4.2";
 /** That of the image: a named volume has it as its owner, a folder of the machine has to be given to it. */
 const USER_ID = 65532;
 const NATIVE = { healthcheck: { interval: "1s" } };
@@ -64,7 +57,7 @@ class ImageSite implements AsyncDisposable {
     const port = freePort();
     await Deno.mkdir(join(folder, "facts"));
     await Deno.chown(join(folder, "facts"), USER_ID, USER_ID);
-    const settings = { RESOURCE_API_URL: origin.url, PORT: port, IMAGES: "azaion/annotations", API_VERSION: "1.4.2" };
+    const settings = { RESOURCE_API_URL: origin.url, PORT: port, ...UNLOCK_SETTINGS };
     const site = parseSite(JSON.stringify({ settings, cdn: [new URL(origin.url).host] }));
     const context = join(folder, "context");
     await writeImageFolder(context, { service: "device", site, architectures });
@@ -109,11 +102,6 @@ class ImageSite implements AsyncDisposable {
     });
   }
 
-  async post(path: string, body: unknown): Promise<Response> {
-    const headers = { "content-type": "application/json" };
-    return await fetch(this.url + path, { method: "POST", headers, body: JSON.stringify(body) });
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync();
   }
@@ -154,53 +142,12 @@ async function logs({ engine }: ImageSite, id: string): Promise<string> {
   return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
 }
 
-async function testUse(site: ImageSite): Promise<void> {
-  const { email: uploader } = await site.origin.user("ResourceUploader");
-  const { email: operator } = await site.origin.user("Operator");
-  await expect(200, site.post("/login", { email: uploader, password: PASSWORD }));
-  const form = fileForm(CONTENT, "model.bin");
-  await expect(200, fetch(`${site.url}/upload/model.bin`, { method: "POST", body: form }));
-  await expect(200, site.post("/login", { email: operator, password: PASSWORD }));
-  const loaded = await expect(200, site.post("/load/model.bin", { filename: "model.bin", folder: "models" }));
-  assert.deepEqual(loaded, CONTENT);
-}
-
-async function expect(status: number, response: Promise<Response>): Promise<Uint8Array> {
-  const answer = await response;
-  const bytes = new Uint8Array(await answer.arrayBuffer());
-  assert.equal(answer.status, status, new TextDecoder().decode(bytes));
-  return bytes;
-}
-
-/** An archive that only this origin's key fragment opens. */
-async function writeImages({ origin, imagesPath }: ImageSite): Promise<void> {
-  const deps = { clock: systemClock, signal: AbortSignal.timeout(10_000) };
-  const admin = await OriginAdmin.signIn(new URL(origin.url), origin.admin, deps);
-  const architecture = DOCKER_ARCHITECTURES[Deno.build.arch];
-  const archive = scratchArchive({ references: [REFERENCE], architecture, payloadBytes: 100_000 });
-  await writeStream(imagesPath, encryptCbc(archive, await archiveKey(await admin.keyFragment())));
-  await Deno.chmod(imagesPath, 0o644);
-}
-
-async function testUnlock(site: ImageSite): Promise<void> {
-  const { email } = await site.origin.user("Operator", "unlocker@example.com");
-  assert.equal(await site.engine.images.inspect(REFERENCE), undefined);
-  await expect(200, site.post("/unlock", { email, password: PASSWORD }));
-  let status = "";
-  await eventually("the unlock has ended", async () => {
-    status = await (await fetch(`${site.url}/unlock/status`)).text();
-    return /"state":"(ready|error)"/.test(status);
-  });
-  assert.equal(JSON.parse(status).state, "ready", status);
-  assert.notEqual(await site.engine.images.inspect(REFERENCE), undefined);
-}
-
 Deno.test({
   name: "image: the device service does all its work in it, with nothing that it may write but its two volumes",
   ignore: dockerd === undefined,
   async fn(t) {
     await using site = await ImageSite.build([Deno.build.arch]);
-    await writeImages(site);
+    await writeImages(site.origin, site.imagesPath);
 
     await t.step("without the facts it tells no hardware, rather than another one", async () => {
       await assert.rejects(site.run("device", Deno.build.arch, ["hardware"]), /there is no such file/);
@@ -215,8 +162,8 @@ Deno.test({
 
     await using container = await site.start("device", Deno.build.arch);
     await t.step("its health check passes", () => untilHealthy(site, container.id, 30_000));
-    await t.step("sign-in, upload, load", () => testUse(site));
-    await t.step("unlock, by the engine's socket", () => testUnlock(site));
+    await t.step("sign-in, upload, load", () => useDevice(site.origin, site.url));
+    await t.step("unlock, by the engine's socket", () => unlockImages(site.origin, site.url, site.engine));
 
     await t.step("it is nobody, and says what it is", async () => {
       const format = "--format={{json .Config}}";
@@ -238,12 +185,12 @@ Deno.test({
   ignore: dockerd === undefined || qemu === undefined,
   async fn(t) {
     await using site = await ImageSite.build(["aarch64"]);
-    await writeImages(site);
+    await writeImages(site.origin, site.imagesPath);
     await collectHardware("/", join(site.factsFolder, "hardware.json"));
     await using container = await site.start("device", "aarch64");
     await t.step("health", () => untilHealthy(site, container.id, EMULATED_LIMIT_MS));
-    await t.step("sign-in, upload, load", () => testUse(site));
-    await t.step("unlock", () => testUnlock(site));
+    await t.step("sign-in, upload, load", () => useDevice(site.origin, site.url));
+    await t.step("unlock", () => unlockImages(site.origin, site.url, site.engine));
     await t.step("version", async () => {
       assert.match(await site.run("device", "aarch64", ["version"]), /^tally \d.*aarch64/);
     });
@@ -275,14 +222,7 @@ Deno.test({
       "the container is healthy",
       async () => await docker(engine.dockerHost, ["inspect", format, id]) === "healthy",
     );
-    await expect(
-      200,
-      fetch(`http://127.0.0.1:${port}/login`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ email, password }),
-      }),
-    );
+    await expect(200, post(`http://127.0.0.1:${port}/login`, JSON.stringify({ email, password })));
     await docker(engine.dockerHost, ["stop", "--time=20", id]);
   },
 });

@@ -89,7 +89,7 @@ Deno.test({
   ignore: versitygw === undefined,
   async fn() {
     await using s3 = await startS3Server({ program: versitygw ?? "" });
-    await using shipped = await ShippedSite.open(cdnOf(s3));
+    await using shipped = await ShippedSite.open({ cdn: cdnOf(s3) });
     const { folder, origin } = shipped;
     await using _engine = emptyEngine(join(folder, "docker.sock"));
     const hardwareFile = join(folder, "hardware.json");

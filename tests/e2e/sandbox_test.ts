@@ -3,14 +3,17 @@ import { join } from "node:path";
 import { bundle } from "../../tools/ship/bundle.ts";
 import { grantedVariables } from "../../tools/ship/flags.ts";
 import type { Architecture } from "../../tools/ship/programs.ts";
-import { loadModel, useDevice } from "../support/device_round.ts";
+import { expect, loadModel, post, useDevice } from "../support/device_round.ts";
 import { PASSWORD } from "../support/origin_site.ts";
+import { dockerPrograms, startDockerEngine, type TestEngine } from "../support/docker_engine.ts";
 import { peerPath } from "../support/peers.ts";
 import { ShippedSite } from "../support/shipped_site.ts";
 import { tally } from "../support/tally.ts";
+import { UNLOCK_SETTINGS, unlockImages, writeImages } from "../support/unlock_round.ts";
 
 const PROBE = new URL("../support/sandbox_probe.js", import.meta.url);
 const qemu = peerPath("qemu");
+const dockerd = peerPath("dockerd");
 const SECRET = "a secret of somebody else";
 /** What the launcher gives the runtime beside the settings. */
 const OWN_VARIABLES = ["DENO_DIR", "DENO_NO_UPDATE_CHECK"];
@@ -216,13 +219,65 @@ Deno.test("launcher: what is not granted is denied, whatever surrounds it", asyn
 
 Deno.test({
   name: "launcher for ARM64: what is granted works and what is not is denied, under an emulator",
-  ignore: qemu === undefined,
+  ignore: qemu === undefined || dockerd === undefined,
   async fn(t) {
-    await using site = await ShippedSite.open();
+    await using engine = await startDockerEngine(dockerd ?? "");
+    await using site = await openUnlockSite(engine);
+    await writeImages(site.origin, site.imagesPath);
     await t.step("denials", () => testDenials(site, "aarch64"));
     const path = await site.make("device", "aarch64");
     await using device = await site.startDevice(path);
     await t.step("sign-in, upload, load", () => useDevice(site.origin, device.url));
+    await t.step("unlock", () => unlockImages(site.origin, device.url, engine));
+  },
+});
+
+/** A site whose device unlocks into an engine. */
+function openUnlockSite(
+  { dockerHost }: TestEngine,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<ShippedSite> {
+  return ShippedSite.open({ settings: { ...UNLOCK_SETTINGS, DOCKER_HOST: dockerHost, ...settings } });
+}
+
+Deno.test({
+  name: "launcher: it unlocks into a Docker engine by its socket",
+  ignore: dockerd === undefined,
+  async fn() {
+    await using engine = await startDockerEngine(dockerd ?? "");
+    await using site = await openUnlockSite(engine);
+    await writeImages(site.origin, site.imagesPath);
+    await using device = await site.startDevice(await site.make("device", Deno.build.arch));
+    await unlockImages(site.origin, device.url, engine);
+  },
+});
+
+Deno.test({
+  name: "launcher: it unlocks by the docker program where its site says so, and starts no other program",
+  ignore: dockerd === undefined,
+  async fn(t) {
+    await using engine = await startDockerEngine(dockerd ?? "");
+    const [program = ""] = dockerPrograms();
+    await using site = await openUnlockSite(engine, { DOCKER_VIA: "cli", DOCKER_PROGRAM: program });
+    await writeImages(site.origin, site.imagesPath);
+    const path = await site.make("device", Deno.build.arch);
+    await t.step("denials", () => testDenials(site, Deno.build.arch));
+
+    await t.step("another program in the place of docker", async () => {
+      const env = { DOCKER_PROGRAM: "/bin/true" };
+      const { email } = await site.origin.user("Operator", "other@example.com");
+      await using device = await site.startDevice(path, { env });
+      const refused = await expect(502, post(`${device.url}/unlock`, JSON.stringify({ email, password: PASSWORD })));
+      assert.match(
+        new TextDecoder().decode(refused),
+        /sandbox of this program refuses run access to \\"\/bin\/true\\"/,
+      );
+    });
+
+    await t.step("unlock", async () => {
+      await using device = await site.startDevice(path);
+      await unlockImages(site.origin, device.url, engine);
+    });
   },
 });
 

@@ -39,22 +39,28 @@ export class ShippedSite implements AsyncDisposable {
     folder: TempFolder,
     origin: OriginSite,
     resources: AsyncDisposableStack,
-    cdn: SiteCdn | undefined,
+    options: ShippedSiteOptions,
   ) {
     this.folder = folder.path;
     this.origin = origin;
     this.devicePort = freePort();
-    this.site = parseSite(JSON.stringify(siteFile(folder.path, origin, this.devicePort, cdn)));
+    this.site = parseSite(JSON.stringify(siteFile(folder.path, origin, this.devicePort, options)));
     this.#resources = resources;
   }
 
-  static async open(cdn?: SiteCdn): Promise<ShippedSite> {
+  static async open(options: ShippedSiteOptions = {}): Promise<ShippedSite> {
+    const { cdn } = options;
     await using made = new AsyncDisposableStack();
     const folder = made.use(await tempFolder());
     const origin = made.use(await OriginSite.start());
     await Deno.mkdir(join(folder.path, "models"));
     if (cdn !== undefined) await Deno.writeTextFile(join(folder.path, "cdn.yaml"), cdn.yaml, { mode: 0o600 });
-    return new ShippedSite(folder, origin, made.move(), cdn);
+    return new ShippedSite(folder, origin, made.move(), options);
+  }
+
+  /** Archive that an unlock opens. */
+  get imagesPath(): string {
+    return imagesPath(this.folder);
   }
 
   /** Makes a launcher file; `main` stands in for the program. */
@@ -132,19 +138,31 @@ export interface SiteCdn {
   readonly yaml: string;
 }
 
-function siteFile(folder: string, origin: OriginSite, port: number, cdn: SiteCdn | undefined) {
+/** What a site has beside its origin. */
+export interface ShippedSiteOptions {
+  readonly cdn?: SiteCdn | undefined;
+  /** Before those that every site has. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+function siteFile(folder: string, origin: OriginSite, port: number, { cdn, settings }: ShippedSiteOptions) {
   return {
     settings: {
       RESOURCE_API_URL: origin.url,
       PORT: String(port),
       MODEL_CACHE_DIR: join(folder, "models"),
-      IMAGES_PATH: join(folder, "images.enc"),
+      IMAGES_PATH: imagesPath(folder),
       DOCKER_HOST: `unix://${join(folder, "docker.sock")}`,
       ...(cdn === undefined ? {} : { CDN_CONFIG: join(folder, "cdn.yaml") }),
+      ...settings,
     },
     cdn: [cdn?.host ?? new URL(origin.url).host],
     origin: { dataDir: join(folder, "another-origin"), port: freePort() },
   };
+}
+
+function imagesPath(folder: string): string {
+  return join(folder, "images.enc");
 }
 
 /** A port that was free a moment ago. */
