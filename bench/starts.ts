@@ -43,7 +43,8 @@ export function startCells({ seconds, idleBytes }: Start, reference: Start): str
   return [formatSeconds(seconds), formatRatio(seconds, reference.seconds), formatMemory(idleBytes)];
 }
 
-async function secondsToHealth(start: () => Promise<Service>): Promise<number> {
+/** From the start of a service to its first answer; then it is stopped. */
+export async function secondsToHealth(start: () => Promise<Service>): Promise<number> {
   const startMs = performance.now();
   await using service = await start();
   await askHealth(service);

@@ -15,7 +15,7 @@ libraries, code from the network. The flags are fixed when the file is made; the
 ./compile.sh --target x86_64 --program origin --site site.yaml --sign key.pem
 \`\`\`
 
-\`dist/\` then holds \`tally-device-aarch64\`, \`tally.cdx.json\` (what is in it, CycloneDX 1.6), \`SHA256SUMS\`, and with \`--sign\` \`SHA256SUMS.sig\`. Two builds of one
+A device needs \`--api\`; a command line reaches the API that it is given; an origin connects to nobody. \`dist/\` then holds \`tally-device-aarch64\`, \`tally.cdx.json\` (what is in it, CycloneDX 1.6), \`SHA256SUMS\`, and with \`--sign\` \`SHA256SUMS.sig\`. Two builds of one
 commit are the same to the last byte. A site file names all that the program may reach:
 
 \`\`\`yaml
@@ -47,7 +47,11 @@ openssl pkeyutl -verify -pubin -inkey public.pem -rawin -in SHA256SUMS -sigfile 
   starts check those of the scripts. A folder that others may write to is refused (exit code 126). It keeps the two versions that were started last.
 - **compiled** (\`--form compiled\`, or when \`DENORT_BIN\` is set): \`deno compile\`, which needs Deno's own runtime stub: from \`DENORT_BIN\`, from
   \`$DENO_DIR/dl/release/v2.9.5/denort-<target>.zip\`, or from the network. It has no launcher: somebody else writes the hardware facts
-  (\`tally hardware --collect --out /run/tallystick/hardware.json\`) and fixes its environment, as a systemd unit does.
+  (\`tally hardware --collect --out /run/tallystick/hardware.json\`) and fixes its environment, as a systemd unit does. \`tally self-update\` does not take it: it does not say its version.
+
+What is proven of each, by tests: the launcher form does all its work on x86_64, and on ARM64 under an emulator, Docker engine included; what is not granted is refused there; two builds
+are the same. Of the compiled form the tests read the rights, variables and flags that are baked into the ARM64 file, and compare them with the table; two builds are the same. Whether such a
+file *runs* is not tested, because Deno's runtime stub cannot be had where the tests run: try it before you ship it. The launcher form is the one that is shipped.
 
 ## Arguments and environment
 
