@@ -1,6 +1,7 @@
 import { ConflictError, UnavailableError, UpstreamError } from "../errors.ts";
+import { parseContentRange, type Span } from "../http/byte_ranges.ts";
 import { byteReader, type ByteStream, byteStream } from "../streams.ts";
-import { parseContentRange, resolveRange, type Span } from "./range.ts";
+import { resolveRange } from "./range.ts";
 import type { ByteRange, GetOptions, ObjectFacts, StoredObject } from "./store.ts";
 
 const PIECE_BYTES = 256 * 1024;

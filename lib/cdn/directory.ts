@@ -8,11 +8,12 @@ import {
   TallyError,
   UnavailableError,
 } from "../errors.ts";
+import type { Span } from "../http/byte_ranges.ts";
 import { type ByteStream, byteStream, consume } from "../streams.ts";
 import { AtomicFile, ensureFolder, fileFacts, listFiles, removeFile } from "../system/files.ts";
 import { changed } from "./answer.ts";
 import { checkObjectName } from "./object_name.ts";
-import { resolveRange, type Span } from "./range.ts";
+import { resolveRange } from "./range.ts";
 import type { ByteSource, GetOptions, ObjectFacts, ObjectStore, PutOptions, StoredObject } from "./store.ts";
 
 const READ_SIZE_BYTES = 256 * 1024;

@@ -4,6 +4,7 @@ import type { Bytes } from "../bytes.ts";
 import type { HttpCdnSettings } from "../config/cdn_file.ts";
 import type { Secret } from "../config/secret.ts";
 import { IntegrityError, NotAllowedError, UpstreamError } from "../errors.ts";
+import { parseContentLength, parseStrongEtag } from "../http/byte_ranges.ts";
 import type { HttpAnswer, HttpClient, HttpRequest } from "../http/client.ts";
 import { withRetry } from "../http/retry.ts";
 import { type ByteStream, collect, consume, watched } from "../streams.ts";
@@ -191,26 +192,16 @@ function checkEncoding(action: string, headers: Headers): void {
 
 function rangeAnswer({ status, headers, body }: HttpAnswer) {
   const contentRange = status === 206 ? headers.get("content-range") ?? "" : undefined;
-  return { body, contentLength: lengthOf(headers), contentRange, etag: etagOf(headers) };
+  return { body, contentLength: parseContentLength(headers), contentRange, etag: parseStrongEtag(headers) };
 }
 
 function factsOf(what: string, headers: Headers): ObjectFacts {
-  const etag = etagOf(headers);
-  const sizeBytes = lengthOf(headers);
+  const etag = parseStrongEtag(headers);
+  const sizeBytes = parseContentLength(headers);
   if (etag === undefined || sizeBytes === undefined) {
     throw new UpstreamError("CDN", `The CDN gives ${what} without its length or a strong ETag`);
   }
   return { sizeBytes, etag, digests: digestsOf(headers), ...pairingOf(headers.get(PAIRED_WITH_HEADER)) };
-}
-
-function lengthOf(headers: Headers): number | undefined {
-  const length = headers.get("content-length");
-  return length !== null && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
-}
-
-/** A weak ETag (`W/"…"`) does not vouch for bytes. @see RFC 9110, section 8.8.3 */
-function etagOf(headers: Headers): string | undefined {
-  return /^"([\x21\x23-\x7e]+)"$/.exec(headers.get("etag") ?? "")?.[1];
 }
 
 /** @see RFC 9530, section 3 */

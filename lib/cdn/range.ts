@@ -1,10 +1,5 @@
+import type { Span } from "../http/byte_ranges.ts";
 import type { ByteRange } from "./store.ts";
-
-/** Bytes `[start, end)` of an object. */
-export interface Span {
-  readonly start: number;
-  readonly end: number;
-}
 
 /**
  * Which bytes of an object a range means; none when it begins at or past the end.
@@ -29,15 +24,6 @@ export function isEmptyRange(range: ByteRange | undefined): boolean {
 export function rangeHeader(range: ByteRange): string {
   if ("last" in range) return `bytes=-${range.last}`;
   return `bytes=${range.start}-${range.end === undefined ? "" : range.end - 1}`;
-}
-
-/** Reads a `Content-Range` of a partial answer; `undefined` when it is not of that form. @see RFC 9110, section 14.4 */
-export function parseContentRange(header: string): Span & { readonly totalBytes: number } | undefined {
-  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(header);
-  if (match === null) return undefined;
-  const [start, last, totalBytes] = match.slice(1).map(Number);
-  if (start === undefined || last === undefined || totalBytes === undefined) return undefined;
-  return start <= last && last < totalBytes ? { start, end: last + 1, totalBytes } : undefined;
 }
 
 function checkRange(range: ByteRange): void {

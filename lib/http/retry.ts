@@ -46,12 +46,21 @@ export async function withRetry<T>(
       return await call(attempt);
     } catch (error) {
       if (attempt >= policy.attempts || signal?.aborted || !isRepeatable(error)) throw error;
-      await clock.sleep(pauseMs(error, attempt, policy, random), signal);
+      await clock.sleep(retryPauseMs(error, attempt, policy, random), signal);
     }
   }
 }
 
-function pauseMs(error: unknown, attempt: number, policy: RetryPolicy, random: () => number): number {
+/**
+ * How long to wait after the failed call number `attempt`: what the error asks for, else an exponential pause with full
+ * jitter; never longer than the policy's longest.
+ */
+export function retryPauseMs(
+  error: unknown,
+  attempt: number,
+  policy: RetryPolicy,
+  random: () => number = Math.random,
+): number {
   const asked = error instanceof Error && "retryAfterMs" in error ? Number(error.retryAfterMs) : 0;
   const ceiling = Math.min(policy.maxDelayMs, policy.baseDelayMs * 2 ** (attempt - 1));
   return Math.max(Math.min(asked || 0, policy.maxDelayMs), ceiling * random());

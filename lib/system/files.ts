@@ -305,7 +305,8 @@ function removeQuietly(path: string): boolean {
   }
 }
 
-function diskFullOr(error: unknown, path: string): unknown {
+/** The error of a write: {@link DiskFullError} where the disk was full. */
+export function diskFullOr(error: unknown, path: string): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code !== "ENOSPC" && code !== "EDQUOT") return error;
   return new DiskFullError(`Cannot write "${path}": the disk is full`, { cause: error });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { isEmptyRange, parseContentRange, rangeHeader, resolveRange } from "../../../../lib/cdn/range.ts";
+import { isEmptyRange, rangeHeader, resolveRange } from "../../../../lib/cdn/range.ts";
+import { parseContentRange } from "../../../../lib/http/byte_ranges.ts";
 import type { ByteRange } from "../../../../lib/cdn/store.ts";
 
 const size = fc.nat({ max: 50 });
