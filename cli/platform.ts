@@ -2,14 +2,14 @@ import { Option as Flag } from "commander";
 import type { Command } from "commander";
 import { z } from "zod";
 import { givenToken, tokenOfCommand } from "../lib/auth/external_token.ts";
-import { PlatformSession } from "../lib/auth/platform_session.ts";
+import { PlatformSession, type SignInUi } from "../lib/auth/platform_session.ts";
 import type { TokenProvider } from "../lib/auth/token_provider.ts";
 import { PLATFORM_OPTIONS, PLATFORM_PREFIX } from "../lib/config/platform_options.ts";
 import { parsePlatformSettings, type PlatformSettings, readPlatformSources } from "../lib/config/platform_settings.ts";
-import { UsageError } from "../lib/errors.ts";
+import { ConfigurationError, UsageError } from "../lib/errors.ts";
 import { httpClient } from "../lib/http/client.ts";
 import type { Shell } from "./shell.ts";
-import { type Announce, signInUi } from "./sign_in_ui.ts";
+import { signInUi } from "./sign_in_ui.ts";
 
 /** Flags of every verb that speaks to the platform. */
 export interface PlatformFlags {
@@ -56,25 +56,42 @@ export async function readPlatform({ io }: Shell, { apiRoot, env = [] }: Platfor
 
 /**
  * The platform for a command. A person at a terminal who is not signed in is asked to; a script gets an error.
- * @param announce where a code is shown that a person has to confirm; by default among the notes
  */
-export async function connectPlatform(
-  shell: Shell,
-  flags: PlatformFlags,
-  announce: Announce = (_event, ...lines) => lines.forEach((line) => shell.output.note(line)),
-): Promise<Platform> {
+export async function connectPlatform(shell: Shell, flags: PlatformFlags): Promise<Platform> {
   const settings = await readPlatform(shell, flags);
-  const { io, signal } = shell;
   const external = externalTokens(shell, settings, flags);
   if (external !== undefined) return { settings, tokens: external, session: undefined };
-  const isAttended = io.stderr.isTerminal && !shell.output.json;
-  const ui = isAttended ? signInUi(shell, announce) : undefined;
-  const session = new PlatformSession({ settings, http: httpClient("issuer"), clock: io.clock, signal, ui });
-  return { settings, session, tokens: async (caller) => (await session.accessToken(caller)).token };
+  const isAttended = shell.io.stderr.isTerminal && !shell.output.json;
+  const ui = isAttended
+    ? signInUi(shell, (_event, ...lines) => lines.forEach((line) => shell.output.note(line)))
+    : undefined;
+  const session = newSession(shell, settings, ui);
+  return { settings, session, tokens: async (signal) => (await session.accessToken(signal)).token };
+}
+
+/**
+ * The session of a verb that signs in or out.
+ * @param ui without it nobody is asked
+ * @throws {ConfigurationError} tokens come from outside: then there is nothing to sign in to
+ */
+export async function openSession(
+  shell: Shell,
+  flags: PlatformFlags,
+  ui: SignInUi | undefined,
+): Promise<{ readonly settings: PlatformSettings; readonly session: PlatformSession }> {
+  const settings = await readPlatform(shell, flags);
+  if (externalTokens(shell, settings, flags) !== undefined) {
+    throw new ConfigurationError(["Nobody signs in or out while AIGNOSTICS_TOKEN or --token-command gives the token"]);
+  }
+  return { settings, session: newSession(shell, settings, ui) };
+}
+
+function newSession({ io, signal }: Shell, settings: PlatformSettings, ui: SignInUi | undefined): PlatformSession {
+  return new PlatformSession({ settings, http: httpClient("issuer"), clock: io.clock, signal, ui });
 }
 
 /** Tokens that other programs look after; `undefined` where people sign in. */
-export function externalTokens(
+function externalTokens(
   { io }: Shell,
   { token }: PlatformSettings,
   flags: PlatformFlags,

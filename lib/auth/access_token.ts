@@ -75,6 +75,15 @@ export function readUnverified(token: string, clock: Clock): AccessToken {
   }
 }
 
+/** The claims of a token that somebody else has checked, or will; `undefined` when it is not a JWT. */
+export function readClaims(token: string): JWTPayload | undefined {
+  try {
+    return decodeJwt(token);
+  } catch {
+    return undefined;
+  }
+}
+
 function accepted(token: string, claims: JWTPayload): AccessToken {
   if (typeof claims.exp !== "number") throw invalid("it has no expiry");
   return { token, claims, expiresAtMs: claims.exp * 1000 };

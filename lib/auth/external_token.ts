@@ -1,9 +1,9 @@
-import { decodeJwt } from "jose";
 import type { Secret } from "../config/secret.ts";
 import { ConfigurationError, NotSignedInError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { wholeEnvironment } from "../system/environment.ts";
 import { type ChildResult, runChild } from "../system/process.ts";
+import { readClaims } from "./access_token.ts";
 import type { TokenProvider } from "./token_provider.ts";
 
 const COMMAND_LIMIT_MS = 60_000;
@@ -66,11 +66,6 @@ function checked(token: string, source: string): string {
 }
 
 function endOf(token: string, clock: Clock): number {
-  try {
-    const { exp } = decodeJwt(token);
-    if (exp !== undefined) return exp * 1000 - BUFFER_MS;
-  } catch {
-    // not a JWT: it need not be one
-  }
-  return clock.now() + OPAQUE_MS;
+  const exp = readClaims(token)?.exp;
+  return exp === undefined ? clock.now() + OPAQUE_MS : exp * 1000 - BUFFER_MS;
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { serverUrl } from "../config/options.ts";
 import { PLATFORM_OPTIONS } from "../config/platform_options.ts";
 import type { GivenOAuth, PlatformSettings } from "../config/platform_settings.ts";
-import { ConfigurationError, messageOf, TallyError, UpstreamError } from "../errors.ts";
+import { ConfigurationError, messageOf, TallyError, UnavailableError, UpstreamError } from "../errors.ts";
 import type { HttpClient } from "../http/client.ts";
 import { collect } from "../streams.ts";
 
@@ -105,6 +105,9 @@ async function readMetadata(base: URL, { http, signal }: IssuerDeps): Promise<Me
     const url = new URL(path, base.href.endsWith("/") ? base : `${base.href}/`);
     const { status, body } = await http(url, { headers: { accept: "application/json" }, signal });
     const bytes = await collect(body, METADATA_LIMIT_BYTES, `The answer of ${url.host}`);
+    if (status >= 500) {
+      throw new UnavailableError("issuer", `The server at ${url.host} answers with status ${status}`);
+    }
     if (status !== 200) continue;
     const parsed = metadataSchema.safeParse(parseJson(new TextDecoder().decode(bytes)));
     if (parsed.success) return parsed.data;

@@ -77,11 +77,11 @@ export class PlatformSession {
   }
 
   /** Signs somebody in anew, whoever is signed in now. @throws as {@link accessToken} */
-  async signIn({ withBrowser }: { withBrowser: boolean }): Promise<AccessToken> {
+  async signIn(): Promise<AccessToken> {
     const { ui, signal } = this.#deps;
     if (ui === undefined) throw new NotSignedInError(`Nobody is signed in at ${this.#deps.settings.apiRoot.host}`);
     const { issuer } = await this.#open();
-    const grant = await this.#ask(issuer, withBrowser ? ui : { ...ui, openBrowser: undefined });
+    const grant = await this.#ask(issuer, ui);
     const checked = await this.#verified(grant);
     using _lock = await this.#cache.lock(signal);
     await this.#cache.write(grant);
@@ -115,7 +115,7 @@ export class PlatformSession {
     if (present !== undefined && this.#isFresh(present)) return this.#held = present;
     const renewed = await this.#renew();
     if (renewed !== undefined) return this.#held = renewed;
-    if (this.#deps.ui !== undefined) return await this.signIn({ withBrowser: true });
+    if (this.#deps.ui !== undefined) return await this.signIn();
     const where = this.#deps.settings.apiRoot.host;
     throw grant === undefined
       ? new NotSignedInError(`Nobody is signed in at ${where}`)

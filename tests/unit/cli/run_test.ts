@@ -77,7 +77,7 @@ const USAGE_FAULTS: readonly [args: string[], sentence: RegExp][] = [
   [["load", "x", "-o", "/"], /it is a folder/],
   [["load", "x", "-o", "-"], /give -o FILE/],
   [["completions", "tcsh"], /Allowed choices are bash, zsh, fish/],
-  [["login"], /--email is missing/],
+  [["login", "--device"], /--email is missing/],
   [["unlock"], /--email is missing/],
   [["login", "--email", "a@b.c"], /not a terminal/],
   [["status", "--device-url", "ftp://x"], /DEVICE_URL must be a URL/],
