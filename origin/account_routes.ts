@@ -1,9 +1,11 @@
 import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { type Role, ROLES } from "../lib/auth/roles.ts";
+import { SignInLimit } from "../lib/auth/sign_in_limit.ts";
 import { hardwareHash } from "../lib/crypto/keys.ts";
+import type { Clock } from "../lib/system/clock.ts";
 import type { Account, Accounts } from "./accounts.ts";
-import { BusinessError } from "./business_error.ts";
+import { BUSINESS_ERRORS, BusinessError } from "./business_error.ts";
 import { type OriginEnv, requireSignIn } from "./guard.ts";
 import { readJson } from "./json_body.ts";
 import type { Tokens } from "./tokens.ts";
@@ -12,7 +14,11 @@ import type { Tokens } from "./tokens.ts";
 export interface AccountRoutesDeps {
   readonly accounts: Accounts;
   readonly tokens: Tokens;
+  readonly clock: Clock;
 }
+
+/** Per minute. Many clients may stand behind one address: that of a proxy. */
+const SIGN_INS = { failuresPerAccount: 10, failuresPerClient: 300, callsPerClient: Infinity };
 
 const TEXT_LIMIT = 4096;
 const text = z.string().max(TEXT_LIMIT);
@@ -26,12 +32,16 @@ const hardwareRequest = z.object({ email: text, hardware: text.nullish() });
  * `GET /users?email&role`, `PUT /users/{email}/set-role/{role}`, `…/enable`, `…/disable`, `DELETE /users/{email}`,
  * `PUT /users/hardware/set` and `POST /devices`. A role is given by its name or its number.
  */
-export function accountRoutes({ accounts, tokens }: AccountRoutesDeps): Hono<OriginEnv> {
+export function accountRoutes({ accounts, tokens, clock }: AccountRoutesDeps): Hono<OriginEnv> {
+  const limit = new SignInLimit(SIGN_INS, isWrongPassword, clock);
   const administrator = requireSignIn(tokens, ["ApiAdmin"]);
   return new Hono<OriginEnv>()
     .post("/login", async (c) => {
       const { email, password } = await readJson(c, loginRequest);
-      const account = await accounts.authenticate(email, password);
+      const account = await limit.attempt(
+        { account: email, client: c.env.remoteAddr.hostname },
+        () => accounts.authenticate(email, password),
+      );
       c.header("Cache-Control", "no-store");
       return c.json({ token: await tokens.issue({ account, spelledEmail: email }) });
     })
@@ -69,6 +79,10 @@ export function accountRoutes({ accounts, tokens }: AccountRoutesDeps): Hono<Ori
   function setEnabled(c: Context<OriginEnv>, email: string, enabled: boolean): Response {
     return c.json(shown(accounts.setEnabled(email, enabled)));
   }
+}
+
+function isWrongPassword(error: unknown): boolean {
+  return error instanceof BusinessError && error.errorCode === BUSINESS_ERRORS.WrongPassword;
 }
 
 /** v1 hash of a hardware string. @throws {BusinessError} BadHardware when it is empty */

@@ -9,6 +9,8 @@ export interface OriginEnv {
   Bindings: {
     /** Aborted when the origin stops and has waited long enough for this request. */
     readonly cutOff: AbortSignal;
+    /** Who is at the other end of the connection: a client, or the proxy in front of the origin. */
+    readonly remoteAddr: Deno.NetAddr;
   };
   Variables: RequestIdVariables & {
     /** Set behind {@link requireSignIn}. */

@@ -61,7 +61,7 @@ export async function runOrigin(
   const deps = { state, accounts, organizations, tokens, resources, objects, devices, log, clock };
   const handlerAt = (url: URL): Handler => {
     const app = createOriginApp({ ...deps, publicUrl: publicUrl ?? url });
-    return (request, cutOff) => app.fetch(request, { cutOff });
+    return (request, cutOff, remoteAddr) => app.fetch(request, { cutOff, remoteAddr });
   };
   await serveHttp({ host, port, clock, handlerAt }, signal, (url) => {
     log.info("origin_listening", { url: url.href });

@@ -3,7 +3,8 @@ import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { except } from "hono/combine";
 import { requestId } from "hono/request-id";
-import { InvalidInputError, messageOf, NotFoundError, TooLargeError } from "../lib/errors.ts";
+import { SignInLimit } from "../lib/auth/sign_in_limit.ts";
+import { InvalidInputError, messageOf, NotFoundError, NotSignedInError, TooLargeError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Services } from "../lib/services.ts";
 import { addDocs } from "./docs.ts";
@@ -19,9 +20,13 @@ import { addUpload } from "./upload.ts";
 
 const JSON_BODY_LIMIT_BYTES = 64 * 1024;
 
+/** Per minute. What is right is limited only against floods. */
+const SIGN_INS = { failuresPerAccount: 10, failuresPerClient: 10, callsPerClient: 60 };
+
 /** The device's HTTP API. What stands first here sees a call first. */
 export function createApp(services: Services): OpenAPIHono {
   const app = new OpenAPIHono({ defaultHook: refuseInvalid });
+  const limit = new SignInLimit(SIGN_INS, isNotSignedIn, services.clock);
 
   app.use(requestId());
   app.use(requestLog(services));
@@ -30,10 +35,10 @@ export function createApp(services: Services): OpenAPIHono {
   app.use(except("/upload/*", jsonBodyLimit));
 
   addHealth(app, services);
-  addSession(app, services);
+  addSession(app, services, limit);
   addLoad(app, services);
   addUpload(app, services);
-  addUnlock(app, services);
+  addUnlock(app, services, limit);
   addDocs(app, services.settings);
 
   app.notFound((c) => problemAnswer(c, new NotFoundError("There is no such call")));
@@ -57,6 +62,10 @@ function refuseInvalid(result: { success: true } | { success: false; error: z.Zo
   const faults = result.error.issues.map(({ path, message }): Fault => ({ field: path.join("."), detail: message }));
   const sentence = faults.map(({ field, detail }) => `${field || "body"}: ${detail}`).join("; ");
   return problemAnswer(c, new InvalidInputError(faults[0]?.field ?? "", sentence), faults);
+}
+
+function isNotSignedIn(error: unknown): boolean {
+  return error instanceof NotSignedInError;
 }
 
 /** What the caller did wrong is in the request log; here is what we or a server further up did. */

@@ -1,7 +1,7 @@
 import { utf8 } from "../lib/bytes.ts";
 import type { Settings } from "../lib/config/options.ts";
 import { messageOf } from "../lib/errors.ts";
-import { serveHttp } from "../lib/http/server.ts";
+import { type Handler, serveHttp } from "../lib/http/server.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
 import { createServices, type Services } from "../lib/services.ts";
 import { systemClock } from "../lib/system/clock.ts";
@@ -44,7 +44,7 @@ export async function serveDevice(
 ): Promise<void> {
   const { settings: { host, port, callerAuth }, log, clock } = services;
   const app = createApp(services);
-  const handle = (request: Request) => healthAnswer(request) ?? app.fetch(request);
+  const handle: Handler = (request, _cutOff, remoteAddr) => healthAnswer(request) ?? app.fetch(request, { remoteAddr });
   const onBrokenOff = (error: unknown) => log.error("answer_broken_off", { error: messageOf(error) });
   await serveHttp(
     { host, port, clock, handlerAt: () => handle, onBrokenOff },

@@ -1,4 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { SignInLimit } from "../lib/auth/sign_in_limit.ts";
 import type { Services } from "../lib/services.ts";
 import {
   CALLER_SECURITY,
@@ -10,6 +11,7 @@ import {
   UPSTREAM_CODES,
 } from "./answers.ts";
 import { credentialsSchema } from "./credentials_schema.ts";
+import { clientOf } from "./client_address.ts";
 import { ANY_ROLE, requireRole } from "./guard.ts";
 
 const okSchema = z.object({ status: z.literal("ok") });
@@ -36,7 +38,7 @@ const loginRoute = createRoute({
 });
 
 /** `POST /login` and `POST /logout`. */
-export function addSession(app: OpenAPIHono, services: Services): void {
+export function addSession(app: OpenAPIHono, services: Services, limit: SignInLimit): void {
   const { session, clock } = services;
   const logoutRoute = createRoute({
     method: "post",
@@ -48,7 +50,13 @@ export function addSession(app: OpenAPIHono, services: Services): void {
   });
 
   app.openapi(loginRoute, async (c) => {
-    const { token, user, expiresAtMs } = await session.signIn(c.req.valid("json"), c.req.raw.signal);
+    const { signal } = c.req.raw;
+    const credentials = c.req.valid("json");
+    const { token, user, expiresAtMs } = await limit.attempt(
+      { account: credentials.email, client: clientOf(c) },
+      () => session.signIn(credentials, signal),
+      signal,
+    );
     return c.json({
       status: "ok" as const,
       access_token: token,

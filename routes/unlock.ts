@@ -1,6 +1,8 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { SignInLimit } from "../lib/auth/sign_in_limit.ts";
 import type { Services } from "../lib/services.ts";
 import { JSON_BODY_CODES, jsonAnswer, jsonBody, problemAnswers, UPSTREAM_CODES } from "./answers.ts";
+import { clientOf } from "./client_address.ts";
 import { credentialsSchema } from "./credentials_schema.ts";
 
 const stateSchema = z.enum([
@@ -53,9 +55,13 @@ const statusRoute = createRoute({
 });
 
 /** `POST /unlock` and `GET /unlock/status`. */
-export function addUnlock(app: OpenAPIHono, { unlock }: Services): void {
+export function addUnlock(app: OpenAPIHono, { unlock }: Services, limit: SignInLimit): void {
   app.openapi(unlockRoute, async (c) => {
-    const { state } = await unlock.start(c.req.valid("json")); // goes on when this caller has gone
+    const credentials = c.req.valid("json");
+    const { state } = await limit.attempt(
+      { account: credentials.email, client: clientOf(c) },
+      () => unlock.start(credentials), // goes on when this caller has gone
+    );
     return c.json({ state }, 200);
   });
   app.openapi(statusRoute, (c) => {

@@ -2,7 +2,11 @@ import { ConfigurationError, messageOf } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
 
 /** Answers one request. `cutOff` is aborted when the server has waited long enough at its end: give up then. */
-export type Handler = (request: Request, cutOff: AbortSignal) => Response | Promise<Response>;
+export type Handler = (
+  request: Request,
+  cutOff: AbortSignal,
+  remoteAddr: Deno.NetAddr,
+) => Response | Promise<Response>;
 
 /** How a server is run. */
 export interface ServerOptions {
@@ -41,7 +45,7 @@ export async function serveHttp(
     if (signal.aborted) return new Response(null, { status: 503, headers: { connection: "close" } });
     const completed = info.completed.catch(() => undefined).finally(() => running.delete(completed)); // a client that leaves
     running.add(completed);
-    return handle(request, cutOff.signal);
+    return handle(request, cutOff.signal, info.remoteAddr);
   });
   const url = urlOf(server.addr);
   const handle = handlerAt(url);

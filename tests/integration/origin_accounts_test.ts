@@ -37,6 +37,20 @@ Deno.test("origin: POST /login takes keys of any case and gives a token; anythin
   assertRefused(await site.call("POST", "/login", { json: { email: "no@example.com", password } }), "WrongPassword");
 });
 
+Deno.test("origin: POST /login refuses further guesses of a password with 429, the right one too, and leaves other accounts alone", async () => {
+  await using site = await OriginSite.start();
+  const other = await site.user("Operator");
+  const { email, password } = site.admin;
+  for (let i = 0; i < 10; i++) {
+    assertRefused(await site.call("POST", "/login", { json: { email, password: `guess ${i}` } }), "WrongPassword");
+  }
+  const refused = await site.call("POST", "/login", { json: { email, password } });
+  assert.equal(refused.status, 429, refused.text);
+  assert.equal(refused.headers.get("retry-after"), "60");
+  const login = await site.call("POST", "/login", { json: { email: other.email, password: PASSWORD } });
+  assert.equal(login.status, 200, login.text);
+});
+
 Deno.test("origin: JSON calls refuse other types, broken bodies, missing keys and oversized bodies", async () => {
   await using site = await OriginSite.start();
   const json = { "content-type": "application/json" };

@@ -149,3 +149,16 @@ Deno.test("a Host header that is no address is 400", async () => {
     assert.match(answer, /^HTTP\/1.1 400 [^]*"code":"malformed"/, host);
   }
 });
+
+Deno.test("POST /login and POST /unlock refuse further guesses of a password with 429, and say when to come again", async () => {
+  await using device = await startDevice();
+  const guess = { email: accountOf("Operator"), password: "wrong password" };
+  for (let i = 0; i < 10; i++) await assertProblem(await post(device, "/login", guess), 401, "not_signed_in");
+  for (const path of ["/login", "/unlock"]) {
+    const refused = await post(device, path, { ...guess, password: PASSWORD });
+    assert.equal(refused.headers.get("retry-after"), "60");
+    await assertProblem(refused, 429, "rate_limited");
+  }
+  assert.equal(device.services.session.user(), undefined);
+  assert.deepEqual(await (await fetch(`${device.url}/status`)).json().then((status) => status.status), "healthy");
+});
