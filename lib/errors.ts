@@ -151,7 +151,7 @@ export class RateLimitedError extends TallyError {
 }
 
 /** A server that we depend on. */
-export type Service = "API" | "CDN" | "device" | "engine" | "update server" | "issuer" | "platform";
+export type Service = "API" | "CDN" | "device" | "engine" | "input server" | "update server" | "issuer" | "platform";
 
 /** The API, the CDN or the device answered with something that is not an answer to our call. */
 export class UpstreamError extends TallyError {

@@ -14,6 +14,10 @@ import { type OriginEnv, requireSignIn } from "./guard.ts";
 import type { ObjectFolder } from "./object_store.ts";
 import { objectRoutes } from "./objects.ts";
 import type { Organizations } from "./organizations.ts";
+import type { Authenticate } from "./platform/caller.ts";
+import { directoryOf } from "./platform/callers.ts";
+import type { Platform } from "./platform/platform.ts";
+import { platformRoutes } from "./platform/routes.ts";
 import type { ResourceStore } from "./resource_store.ts";
 import { resourceRoutes } from "./resources.ts";
 import { readSecret } from "./secrets.ts";
@@ -29,6 +33,9 @@ export interface OriginDeps {
   readonly resources: ResourceStore;
   readonly objects: ObjectFolder;
   readonly devices: Devices;
+  readonly platform: Platform;
+  /** Says who calls the platform. */
+  readonly authenticate: Authenticate;
   /** Where clients reach the origin; may have a path. */
   readonly publicUrl: URL;
   readonly log: Logger;
@@ -37,7 +44,7 @@ export interface OriginDeps {
 
 const JWKS_MAX_AGE_SECONDS = 300;
 
-/** The origin's HTTP API: the Resource API, its public keys, and the object store. */
+/** The origin's HTTP API: the Resource API, its public keys, the object store, and the platform. */
 export function createOriginApp(deps: OriginDeps): Hono<OriginEnv> {
   const { state, tokens, log, clock } = deps;
   const app = new Hono<OriginEnv>()
@@ -48,7 +55,7 @@ export function createOriginApp(deps: OriginDeps): Hono<OriginEnv> {
       await next();
       logRequest(log, c, clock.now() - startMs);
     })
-    .get("/health", (c) => c.json({ status: "healthy" }))
+    .get("/health", (c) => c.json({ status: "UP" })) // to clients of the platform, every other word means that it is down
     .get("/.well-known/jwks.json", (c) => {
       c.header("Cache-Control", `public, max-age=${JWKS_MAX_AGE_SECONDS}`);
       return c.json(tokens.jwks());
@@ -60,7 +67,8 @@ export function createOriginApp(deps: OriginDeps): Hono<OriginEnv> {
     .route("/", accountRoutes(deps))
     .route("/", deviceRoutes(deps))
     .route("/", resourceRoutes(deps))
-    .route("/", objectRoutes(deps));
+    .route("/", objectRoutes(deps))
+    .route("/api", platformRoutes({ ...deps, directory: directoryOf(deps.accounts, deps.organizations) }));
   app.onError((error, c) => answerError(error, c, log));
   app.notFound((c) => answerError(new NotFoundError("There is no such call"), c, log));
   return app;

@@ -1,3 +1,5 @@
+import { PLATFORM_TABLES } from "./platform/schema_step.ts";
+
 /**
  * The steps that make an empty database into today's, in order. A step that was released is never changed: the
  * next change is a new step. The number of a step is its place in the list, from 1.
@@ -130,4 +132,5 @@ export const MIGRATIONS: readonly string[] = [
     expires_s INTEGER NOT NULL
   ) STRICT;
   `,
+  PLATFORM_TABLES,
 ];

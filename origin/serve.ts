@@ -12,6 +12,8 @@ import { findGarbage, removeGarbage } from "./garbage.ts";
 import { ObjectFolder } from "./object_store.ts";
 import { Organizations } from "./organizations.ts";
 import { PasswordHasher } from "./passwords.ts";
+import { resourceTokens } from "./platform/callers.ts";
+import { createPlatform } from "./platform/platform.ts";
 import { baseOf } from "./public_url.ts";
 import { ResourceStore } from "./resource_store.ts";
 import { notAnOrigin, State } from "./state.ts";
@@ -59,14 +61,24 @@ export async function runOrigin(
   const organizations = new Organizations({ state, clock });
   const devices = new Devices({ state, accounts, policy: options.enrolment ?? "automatic", clock });
   const deps = { state, accounts, organizations, tokens, resources, objects, devices, log, clock };
+  const stopped = new AbortController();
+  let working = Promise.resolve();
   const handlerAt = (url: URL): Handler => {
-    const app = createOriginApp({ ...deps, publicUrl: publicUrl ?? url });
+    const publicDeps = { ...deps, publicUrl: publicUrl ?? url };
+    const platform = createPlatform(publicDeps);
+    const app = createOriginApp({ ...publicDeps, platform, authenticate: resourceTokens(tokens) });
+    working = platform.work(stopped.signal);
     return (request, cutOff, remoteAddr) => app.fetch(request, { cutOff, remoteAddr });
   };
-  await serveHttp({ host, port, clock, handlerAt }, signal, (url) => {
-    log.info("origin_listening", { url: url.href });
-    onListening(baseOf(url));
-  });
+  try {
+    await serveHttp({ host, port, clock, handlerAt }, signal, (url) => {
+      log.info("origin_listening", { url: url.href });
+      onListening(baseOf(url));
+    });
+  } finally {
+    stopped.abort();
+    await working;
+  }
   log.info("origin_stopped");
 }
 

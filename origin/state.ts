@@ -10,6 +10,8 @@ const PRIVATE_FOLDER_MODE = 0o700;
 const PRIVATE_FILE_MODE = 0o600;
 const OTHERS_MODE = 0o007;
 const BUSY_TIMEOUT_MS = 5_000;
+/** Prepared statements that are kept; callers choose the order of lists, so there are many. */
+const STATEMENT_LIMIT = 256;
 
 /** One row, by column name. */
 export type Row = Readonly<Record<string, SQLOutputValue>>;
@@ -72,6 +74,11 @@ export class State implements Disposable {
     return Number(this.#prepare(sql).run(...values).changes);
   }
 
+  /** Lends a function to SQL: from values to a value, the same for the same. An error of it fails the statement. */
+  define(name: string, work: (...values: SQLOutputValue[]) => SQLInputValue): void {
+    this.#database.function(name, { varargs: true }, work);
+  }
+
   /** Runs `work` in one transaction: all of it, or, when it throws, nothing of it. Not to be nested. */
   transaction<T>(work: () => T): T {
     this.#database.exec("BEGIN IMMEDIATE");
@@ -93,6 +100,8 @@ export class State implements Disposable {
   #prepare(sql: string): StatementSync {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
+    const [oldest] = this.#statements.keys();
+    if (this.#statements.size >= STATEMENT_LIMIT && oldest !== undefined) this.#statements.delete(oldest);
     const statement = this.#database.prepare(sql);
     this.#statements.set(sql, statement);
     return statement;

@@ -43,9 +43,12 @@ export type HttpClient = (url: URL, request?: HttpRequest) => Promise<HttpAnswer
 export interface HttpClientOptions {
   /** Path of a unix socket that every call goes to, whatever host the URL names. */
   readonly unixSocket?: string;
+  /** Address that every call goes to, whatever the URL's host resolves to, and past all proxies. TLS still asks for that host. */
+  readonly address?: string;
 }
 
 const HTTP_PORT = 80;
+const HTTPS_PORT = 443;
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** What is sent becomes garbage that `fetch` lets go late: with pieces of 256 KiB it takes 40 MiB more, and no less time. */
 const SENT_PIECE_BYTES = 64 * 1024;
@@ -61,13 +64,13 @@ const MIN_PIECE_BYTES = 16 * 1024;
  * @throws {UnavailableError} the server cannot be reached; {UpstreamTimeoutError} it does not answer in time;
  * {UpstreamError} it redirects; {InterruptedError} the signal was aborted
  */
-export function httpClient(service: Service, { unixSocket }: HttpClientOptions = {}): HttpClient {
+export function httpClient(service: Service, options: HttpClientOptions = {}): HttpClient {
   return async (url, request = {}) => {
     const timeoutMs = request.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const watchdog = new Watchdog(timeoutMs, request.signal);
     const sending = new Sending(() => watchdog.restart(timeoutMs));
     try {
-      using client = unixSocket === undefined ? directClient(url) : socketClient(unixSocket); // the answer outlives it
+      using client = clientFor(url, options); // the answer outlives it
       const response = await fetch(url, {
         ...fetchOptions(request, sending),
         signal: watchdog.signal,
@@ -98,6 +101,18 @@ export function httpClient(service: Service, { unixSocket }: HttpClientOptions =
 
 function isRedirect(status: number): boolean {
   return status >= 300 && status < 400 && status !== 304;
+}
+
+function clientFor(url: URL, { unixSocket, address }: HttpClientOptions): Deno.HttpClient | undefined {
+  if (unixSocket !== undefined) return socketClient(unixSocket);
+  return address === undefined ? directClient(url) : addressClient(url, address);
+}
+
+/** The connection is made to the address as to a proxy that hands it on as it is. */
+function addressClient({ protocol, port }: URL, address: string): Deno.HttpClient {
+  const defaultPort = protocol === "https:" ? HTTPS_PORT : HTTP_PORT;
+  const proxy = { transport: "tcp", hostname: address, port: Number(port || defaultPort) } as const;
+  return Deno.createHttpClient({ proxy, poolMaxIdlePerHost: 0 });
 }
 
 /**

@@ -317,7 +317,7 @@ Deno.test("tally origin outlives its terminal under nohup, and only then", async
     const { url } = JSON.parse((await reader.read()).value ?? "");
     child.kill("SIGHUP");
     for (let calls = 0; lives && calls < 50; calls++) {
-      assert.equal((await fetch(`${url}/health`).then((answer) => answer.json())).status, "healthy");
+      assert.equal((await fetch(`${url}/health`).then((answer) => answer.json())).status, "UP");
     }
     if (lives) child.kill("SIGTERM");
     assert.equal((await child.status).code, 0, wrapper);

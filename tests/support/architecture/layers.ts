@@ -14,6 +14,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["lib/http/"],
   ["lib/log.ts", "lib/system/"],
   ["lib/streams.ts"],
+  ["lib/crc32c.ts"],
   ["lib/bytes.ts"],
   ["lib/errors.ts"],
 ];
@@ -29,7 +30,13 @@ export const SHARED_WITHIN_LAYER: ReadonlySet<string> = new Set([
 export const DATA_FILES: ReadonlySet<string> = new Set(["deno.json"]);
 
 /** Packages that cost memory and start-up time: imported where they are used, by `await import()`. */
-export const HEAVY_PACKAGES: ReadonlySet<string> = new Set(["@aws-sdk/client-s3", "ajv", "ajv-formats", "yaml"]);
+export const HEAVY_PACKAGES: ReadonlySet<string> = new Set([
+  "@aws-sdk/client-s3",
+  "ajv",
+  "ajv-formats",
+  "re2js",
+  "yaml",
+]);
 
 /** Each piece of the outside world, and the modules that may touch it. */
 export interface Owner {

@@ -1,0 +1,69 @@
+import { BlockList, isIP } from "node:net";
+
+/** Networks that never hold anybody's input: this machine's neighbours, its cloud's metadata service, and no hosts at all. */
+const NEVER: readonly (readonly [string, number])[] = [
+  ["0.0.0.0", 8],
+  ["169.254.0.0", 16],
+  ["192.0.0.0", 24],
+  ["192.0.2.0", 24],
+  ["198.51.100.0", 24],
+  ["203.0.113.0", 24],
+  ["224.0.0.0", 4],
+  ["240.0.0.0", 4],
+  ["168.63.129.16", 32], // Azure's services of a machine
+  ["100.100.100.200", 32], // Alibaba's metadata service
+  ["::", 128],
+  ["100::", 64],
+  ["2001:db8::", 32],
+  ["fd00:ec2::254", 128], // Amazon's metadata service
+  ["fe80::", 10],
+  ["fec0::", 10],
+  ["ff00::", 8],
+];
+
+/** Networks of one site. @see RFC 1918, RFC 4193, RFC 6598 */
+const PRIVATE: readonly (readonly [string, number])[] = [
+  ["10.0.0.0", 8],
+  ["100.64.0.0", 10],
+  ["127.0.0.0", 8],
+  ["172.16.0.0", 12],
+  ["192.168.0.0", 16],
+  ["198.18.0.0", 15],
+  ["::1", 128],
+  ["fc00::", 7],
+];
+
+/** Prefixes of IPv6 that stand for an IPv4 address in their last four bytes. @see RFC 4291, RFC 6052, RFC 2765 */
+const EMBEDDED = /^(?:::ffff:(?:0:)?|64:ff9b::|::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
+/** 6to4 carries an IPv4 address behind its prefix. @see RFC 3056 */
+const SIX_TO_FOUR = /^2002:([0-9a-f]{1,4}):([0-9a-f]{1,4}):/;
+
+const neverList = listOf(NEVER);
+const privateList = listOf(PRIVATE);
+
+/** Whether inputs may be read from an address. */
+export function mayFetchFrom(address: string, { allowPrivate }: { readonly allowPrivate: boolean }): boolean {
+  const canonical = canonicalAddress(address);
+  if (canonical === undefined) return false;
+  const family = isIP(canonical) === 6 ? "ipv6" : "ipv4";
+  if (neverList.check(canonical, family)) return false;
+  return allowPrivate || !privateList.check(canonical, family);
+}
+
+/** An address as it is compared: an IPv4 address that hides in an IPv6 one comes out. */
+function canonicalAddress(address: string): string | undefined {
+  const bare = address.replace(/^\[|\]$/g, "").replace(/%.*$/, "");
+  if (isIP(bare) === 0) return undefined;
+  if (isIP(bare) === 4) return bare;
+  const shortest = new URL(`http://[${bare}]`).hostname.slice(1, -1);
+  const [, high, low] = EMBEDDED.exec(shortest) ?? SIX_TO_FOUR.exec(shortest) ?? [];
+  if (high === undefined || low === undefined || shortest === "::1") return shortest;
+  const number = parseInt(high, 16) * 0x10000 + parseInt(low, 16);
+  return [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join(".");
+}
+
+function listOf(networks: readonly (readonly [string, number])[]): BlockList {
+  const list = new BlockList();
+  for (const [network, prefix] of networks) list.addSubnet(network, prefix, network.includes(":") ? "ipv6" : "ipv4");
+  return list;
+}
