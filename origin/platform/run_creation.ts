@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
+import { compileSchema, type FaultOf } from "../../lib/platform/json_schema.ts";
 import type { Clock } from "../../lib/system/clock.ts";
 import type { State } from "../state.ts";
 import type { ApplicationVersion } from "./application.ts";
 import type { PlatformCaller } from "./caller.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { canonicalJson, storedMetadata } from "./metadata.ts";
-import { checkMetadata } from "./metadata_schema.ts";
 import { invalid, RejectedRunError } from "./problems.ts";
 import type { RunRequest } from "./run_request.ts";
 
@@ -25,6 +25,7 @@ export interface Submission {
 
 /** After every due date. */
 const NO_DUE_DATE_MS = Number.MAX_SAFE_INTEGER;
+const SHOWN_CHARACTERS = 64;
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
 /**
@@ -76,22 +77,18 @@ export async function createRun(
 }
 
 async function checkItems({ items }: RunRequest, { inputArtifacts }: ApplicationVersion): Promise<void> {
+  const faultsOf = new Map<string, FaultOf>();
+  for (const { name, metadataSchema } of inputArtifacts) faultsOf.set(name, await compileSchema(metadataSchema, name));
   const seen = new Set<string>();
-  for (const { external_id, input_artifacts } of items) {
-    const item = `the item "${external_id.slice(0, 64)}"`;
-    if (seen.has(external_id)) throw new RejectedRunError("items", `There are two items like ${item}`);
-    seen.add(external_id);
-    const names = input_artifacts.map(({ name }) => name);
-    const expected = inputArtifacts.map(({ name }) => name);
-    if (new Set(names).size !== names.length || [...names].sort().join("\n") !== [...expected].sort().join("\n")) {
-      throw new RejectedRunError(
-        "items",
-        `The inputs of ${item} are not those of the application: ${expected.join(", ")}`,
-      );
+  for (const { external_id: externalId, input_artifacts: inputs } of items) {
+    const item = `the item "${externalId.slice(0, SHOWN_CHARACTERS)}"`;
+    if (seen.has(externalId)) throw new RejectedRunError("items", `There are two items like ${item}`);
+    seen.add(externalId);
+    if (inputs.length !== faultsOf.size || new Set(inputs.map(({ name }) => name)).size !== inputs.length) {
+      throw new RejectedRunError("items", `The inputs of ${item} must be: ${[...faultsOf.keys()].join(", ")}`);
     }
-    for (const { name, metadata } of input_artifacts) {
-      const schema = inputArtifacts.find((artifact) => artifact.name === name)?.metadataSchema ?? {};
-      const fault = await checkMetadata(schema, metadata);
+    for (const { name, metadata } of inputs) {
+      const fault = faultsOf.get(name)?.(metadata) ?? (faultsOf.has(name) ? undefined : "there is no such input");
       if (fault === undefined) continue;
       throw new RejectedRunError("items", `The metadata of the input "${name}" of ${item} are not valid: ${fault}`);
     }
