@@ -1,4 +1,5 @@
 import type { Bytes } from "../lib/bytes.ts";
+import type { PublicJwk } from "../lib/crypto/okp_key.ts";
 import type { Settings } from "../lib/config/options.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Io } from "./io.ts";
@@ -16,6 +17,9 @@ export interface OriginServeOptions {
   readonly host: string;
   readonly port: number;
   readonly publicUrl?: URL;
+  /** Who lets new devices in. */
+  readonly enrolment: "automatic" | "approval";
+  readonly masterKeyFile?: string;
   readonly log: Logger;
 }
 
@@ -60,6 +64,62 @@ export interface AddUserOptions {
   readonly password?: string;
 }
 
+/** A publisher that an origin trusts. */
+export interface ListedPublisher {
+  readonly kid: string;
+  readonly name: string;
+}
+
+/** A device that is known to an origin. */
+export interface ListedDevice {
+  readonly kid: string;
+  readonly email: string;
+  readonly state: string;
+  readonly enrolledMs: number;
+  readonly decidedBy: string | undefined;
+}
+
+/** What `tally origin grants list` looks for. */
+export interface GrantsListOptions {
+  readonly dataDir: string;
+  readonly email?: string;
+  readonly kid?: string;
+  readonly folder?: string;
+  readonly name?: string;
+  readonly limit?: number;
+}
+
+/** A grant that an origin made. */
+export interface ListedGrant {
+  readonly atMs: number;
+  readonly email: string;
+  readonly kid: string;
+  readonly folder: string;
+  readonly name: string;
+  readonly version: string;
+  readonly expiresSeconds: number;
+}
+
+/** A published version of a resource. */
+export interface ListedVersion {
+  readonly folder: string;
+  readonly name: string;
+  readonly version: string;
+  readonly seq: number;
+  readonly publishedMs: number;
+  readonly publishedBy: string;
+  readonly withdrawnMs: number | undefined;
+  readonly pinned: boolean;
+}
+
+/** What `tally origin version pin`, `unpin` and `withdraw` are told. */
+export interface VersionChangeOptions {
+  readonly dataDir: string;
+  readonly resource: { readonly folder: string; readonly name: string };
+  readonly version: string;
+  readonly change: "pin" | "unpin" | "withdraw";
+}
+
 /** The origin, as the command line sees it: its subcommands by name. */
 export interface OriginProgram {
   readonly ORIGIN_COMMANDS: {
@@ -89,6 +149,21 @@ export interface OriginProgram {
       options: { dataDir: string; email: string; organization: string; organizationRole: string },
     ) => Promise<ListedUser>;
     readonly "user list": (options: { dataDir: string }) => Promise<readonly ListedUser[]>;
+    readonly "rotate-master-key": (
+      options: { dataDir: string; masterKeyFile?: string },
+    ) => Promise<{ id: string; rewrapped: number }>;
+    readonly "publisher add": (options: { dataDir: string; key: PublicJwk; name: string }) => Promise<ListedPublisher>;
+    readonly "publisher list": (options: { dataDir: string }) => Promise<readonly ListedPublisher[]>;
+    readonly "publisher remove": (options: { dataDir: string; kid: string }) => Promise<void>;
+    readonly "grants list": (options: GrantsListOptions) => Promise<readonly ListedGrant[]>;
+    readonly "device list": (options: { dataDir: string }) => Promise<readonly ListedDevice[]>;
+    readonly "device decide": (
+      options: { dataDir: string; kid: string; state: "approved" | "revoked" },
+    ) => Promise<ListedDevice>;
+    readonly "version list": (
+      options: { dataDir: string; resource?: { folder: string; name: string } },
+    ) => Promise<readonly ListedVersion[]>;
+    readonly "version change": (options: VersionChangeOptions) => Promise<void>;
   };
 }
 

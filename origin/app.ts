@@ -9,6 +9,7 @@ import { accountRoutes } from "./account_routes.ts";
 import type { Accounts } from "./accounts.ts";
 import { answerError } from "./answers.ts";
 import { deviceRoutes } from "./device_routes.ts";
+import type { ContentKeys } from "./content_keys.ts";
 import type { Devices } from "./devices.ts";
 import { type OriginEnv, requireSignIn } from "./guard.ts";
 import type { ObjectFolder } from "./object_store.ts";
@@ -23,6 +24,8 @@ import { resourceRoutes } from "./resources.ts";
 import { readSecret } from "./secrets.ts";
 import type { State } from "./state.ts";
 import type { Tokens } from "./tokens.ts";
+import { versionRoutes } from "./version_routes.ts";
+import type { Versions } from "./versions.ts";
 
 /** What the origin's HTTP API is built from. */
 export interface OriginDeps {
@@ -36,6 +39,8 @@ export interface OriginDeps {
   readonly platform: Platform;
   /** Says who calls the platform. */
   readonly authenticate: Authenticate;
+  readonly versions: Versions;
+  readonly contentKeys: ContentKeys;
   /** Where clients reach the origin; may have a path. */
   readonly publicUrl: URL;
   readonly log: Logger;
@@ -66,6 +71,7 @@ export function createOriginApp(deps: OriginDeps): Hono<OriginEnv> {
     })
     .route("/", accountRoutes(deps))
     .route("/", deviceRoutes(deps))
+    .route("/", versionRoutes(deps))
     .route("/", resourceRoutes(deps))
     .route("/", objectRoutes(deps))
     .route("/api", platformRoutes({ ...deps, directory: directoryOf(deps.accounts, deps.organizations) }));

@@ -11,6 +11,17 @@ import { restoreOrigin } from "./restore.ts";
 import { randomSecret, writeSecret } from "./secrets.ts";
 import { runOrigin } from "./serve.ts";
 import { generateSigningKey, rotateSigningKey } from "./tokens.ts";
+import {
+  changeVersion,
+  decideDevice,
+  devices,
+  distrustPublisher,
+  grants,
+  publishers,
+  rotateMaster,
+  trustPublisher,
+  versions,
+} from "./v2_commands.ts";
 
 const KEY_FRAGMENT_LIMIT_BYTES = 64 * 1024;
 
@@ -60,4 +71,13 @@ export const ORIGIN_COMMANDS = {
   "user add": addUser,
   "user move": moveUser,
   "user list": listUsers,
+  "rotate-master-key": rotateMaster,
+  "publisher add": trustPublisher,
+  "publisher list": publishers,
+  "publisher remove": distrustPublisher,
+  "grants list": grants,
+  "device list": devices,
+  "device decide": decideDevice,
+  "version list": versions,
+  "version change": changeVersion,
 } as const;

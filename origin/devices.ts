@@ -1,8 +1,8 @@
-import { calculateJwkThumbprint } from "jose";
 import type { HardwareFacts } from "../lib/hardware/probe.ts";
 import { hardwareString } from "../lib/hardware/fingerprint.ts";
 import { InvalidInputError, NotAllowedError, NotFoundError } from "../lib/errors.ts";
 import { hardwareHash } from "../lib/crypto/keys.ts";
+import { thumbprint } from "../lib/crypto/okp_key.ts";
 import type { Clock } from "../lib/system/clock.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { BusinessError } from "./business_error.ts";
@@ -159,7 +159,7 @@ export async function deviceKid(publicX: string): Promise<string> {
   } catch (error) {
     throw new InvalidInputError("publicKey", "The public key is not an X25519 key", { cause: error });
   }
-  return await calculateJwkThumbprint({ kty: "OKP", crv: "X25519", x: publicX });
+  return await thumbprint({ kty: "OKP", crv: "X25519", x: publicX });
 }
 
 function deviceOf(row: Row | undefined): Device | undefined {

@@ -1,5 +1,7 @@
+import { join } from "node:path";
 import { type Bytes, concat, utf8, wipe } from "../lib/bytes.ts";
 import { ConfigurationError } from "../lib/errors.ts";
+import { processEnvironment } from "../lib/system/environment.ts";
 import { fileFacts, readSecretFile, writeSmallFile } from "../lib/system/files.ts";
 
 /** A key that wraps content keys, and its name. */
@@ -25,12 +27,22 @@ export interface MasterKeySource {
   readonly path: string;
 }
 
+/** Variable with the master key. */
+export const MASTER_KEY_VARIABLE = "ORIGIN_MASTER_KEY";
+const FILE_NAME = "master.key";
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const ID_BYTES = 8;
 const ID_LABEL = "tallystick master key";
 const PLACE_LABEL = "tallystick content key";
 const FORM = /^[A-Za-z0-9_-]{43}$/;
+
+/** The source of an origin: the environment, else a file, which lies in the data folder unless another is named. */
+export function masterKeySource(
+  { dataDir, masterKeyFile }: { readonly dataDir: string; readonly masterKeyFile?: string | undefined },
+): MasterKeySource {
+  return { text: processEnvironment(MASTER_KEY_VARIABLE), path: masterKeyFile ?? join(dataDir, FILE_NAME) };
+}
 
 /** A fresh master key. */
 export function newMasterKey(): Promise<MasterKey> {

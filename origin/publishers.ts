@@ -1,5 +1,4 @@
-import { calculateJwkThumbprint } from "jose";
-import type { Bytes } from "../lib/bytes.ts";
+import { type PublicJwk, thumbprint } from "../lib/crypto/okp_key.ts";
 import { InvalidInputError, NotFoundError } from "../lib/errors.ts";
 import type { Row, State } from "./state.ts";
 
@@ -13,32 +12,28 @@ export interface Publisher {
   readonly name: string;
 }
 
-const PUBLIC_KEY_BYTES = 32;
 const NAME_LIMIT = 128;
 
-/** Trusts a publisher's key from now on; a key that is known gets the new name. @throws {InvalidInputError} it is no Ed25519 key */
+/** Trusts a publisher's key from now on; a key that is known gets the new name. @throws {InvalidInputError} it is on another curve, or the name is none */
 export async function addPublisher(
   state: State,
-  { publicKey, name }: { publicKey: Bytes; name: string },
+  { key, name }: { key: PublicJwk; name: string },
   nowMs: number,
 ): Promise<Publisher> {
-  if (publicKey.byteLength !== PUBLIC_KEY_BYTES) {
-    throw new InvalidInputError("key", "The publisher's key is not an Ed25519 public key");
-  }
+  if (key.crv !== "Ed25519") throw new InvalidInputError("key", `A publisher's key is on Ed25519, not on ${key.crv}`);
   if (name.trim() === "" || name.length > NAME_LIMIT || /\p{Cc}/u.test(name)) {
     throw new InvalidInputError("name", `A publisher's name has 1 to ${NAME_LIMIT} characters on one line`);
   }
-  const publicX = publicKey.toBase64({ alphabet: "base64url", omitPadding: true });
-  const kid = await calculateJwkThumbprint({ kty: "OKP", crv: "Ed25519", x: publicX });
+  const kid = await thumbprint(key);
   state.run(
     `INSERT INTO publishers (kid, public_x, name, added_ms) VALUES (?, ?, ?, ?)
      ON CONFLICT (kid) DO UPDATE SET name = excluded.name`,
     kid,
-    publicX,
+    key.x,
     name,
     nowMs,
   );
-  return { kid, publicX, name };
+  return { kid, publicX: key.x, name };
 }
 
 /** All of them, by name. */

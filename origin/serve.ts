@@ -1,16 +1,18 @@
-import { ConfigurationError } from "../lib/errors.ts";
+import { ConfigurationError, messageOf } from "../lib/errors.ts";
 import { isLoopback } from "../lib/http/loopback.ts";
 import { type Handler, serveHttp } from "../lib/http/server.ts";
 import { type Logger, silentLogger } from "../lib/log.ts";
 import { type Clock, systemClock } from "../lib/system/clock.ts";
 import { Accounts } from "./accounts.ts";
 import { createOriginApp } from "./app.ts";
+import { ContentKeys } from "./content_keys.ts";
 import { Devices, type EnrolmentPolicy } from "./devices.ts";
 import { objectsFolder, resourcesFolder } from "./data_folder.ts";
 import { lockFolder } from "./folder_lock.ts";
 import { findGarbage, removeGarbage } from "./garbage.ts";
 import { ObjectFolder } from "./object_store.ts";
 import { Organizations } from "./organizations.ts";
+import { masterKeySource } from "./master_key.ts";
 import { PasswordHasher } from "./passwords.ts";
 import { resourceTokens } from "./platform/callers.ts";
 import { createPlatform } from "./platform/platform.ts";
@@ -18,6 +20,7 @@ import { baseOf } from "./public_url.ts";
 import { ResourceStore } from "./resource_store.ts";
 import { notAnOrigin, State } from "./state.ts";
 import { Tokens } from "./tokens.ts";
+import { Versions } from "./versions.ts";
 
 /** How an origin is run. */
 export interface OriginOptions {
@@ -31,6 +34,8 @@ export interface OriginOptions {
   readonly publicUrl?: URL;
   /** Who lets new devices in; the origin itself unless given. */
   readonly enrolment?: EnrolmentPolicy;
+  /** File of the master key; `master.key` in the data folder unless given. The environment goes before it. */
+  readonly masterKeyFile?: string;
   readonly log?: Logger;
   readonly clock?: Clock;
 }
@@ -60,7 +65,11 @@ export async function runOrigin(
   const tokens = new Tokens({ state, accounts, clock });
   const organizations = new Organizations({ state, clock });
   const devices = new Devices({ state, accounts, policy: options.enrolment ?? "automatic", clock });
-  const deps = { state, accounts, organizations, tokens, resources, objects, devices, log, clock };
+  const contentKeys = new ContentKeys({ state, source: masterKeySource(options), clock });
+  await contentKeys.check().catch((error) => log.error("master_key_missing", { error: messageOf(error) }));
+  const versions = new Versions({ state, contentKeys, clock });
+  const v2 = { devices, versions, contentKeys };
+  const deps = { state, accounts, organizations, tokens, resources, objects, ...v2, log, clock };
   const stopped = new AbortController();
   let working = Promise.resolve();
   const handlerAt = (url: URL): Handler => {

@@ -1,19 +1,28 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { OPTIONS } from "../../lib/config/options.ts";
 import { ConfigurationError, messageOf, NotFoundError } from "../../lib/errors.ts";
 import { readSmallFile } from "../../lib/system/files.ts";
 import { stderrLog } from "../log.ts";
 import type { OriginServeOptions, Shell } from "../shell.ts";
 import { adopt, verb } from "../verb.ts";
-import { type FolderFlags, folderVerb } from "./origin_folder.ts";
+import { type FolderFlags, folderVerb, MASTER_KEY_FILE_DOC } from "./origin_folder.ts";
 import { organizationCommand } from "./origin_organization.ts";
 import { backupCommand, gcCommand, restoreCommand } from "./origin_upkeep.ts";
 import { userCommand } from "./origin_user.ts";
+import {
+  devicesCommand,
+  grantsCommand,
+  publisherCommand,
+  rotateMasterKeyCommand,
+  versionCommand,
+} from "./origin_v2.ts";
 
 interface ServeFlags extends FolderFlags {
   readonly host: string;
   readonly port: string;
   readonly publicUrl?: string;
+  readonly enrolment: "automatic" | "approval";
+  readonly masterKeyFile?: string;
   readonly logLevel: string;
 }
 
@@ -25,6 +34,7 @@ const SUBCOMMANDS: readonly ((shell: Shell) => Command)[] = [
   ...[initCommand, serveCommand],
   ...[rotateKeysCommand, rotateTokensCommand, setFragmentCommand],
   ...[organizationCommand, userCommand],
+  ...[publisherCommand, devicesCommand, versionCommand, grantsCommand, rotateMasterKeyCommand],
   ...[backupCommand, restoreCommand, gcCommand],
 ];
 
@@ -72,6 +82,11 @@ function serveCommand(shell: Shell): Command {
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--port <number>", "port to listen on; 0 takes a free one", DEFAULT_PORT)
     .option("--public-url <url>", "where clients reach it, when that is another address")
+    .addOption(
+      new Option("--enrolment <policy>", "who lets new devices in: the origin by itself, or an administrator")
+        .choices(["automatic", "approval"]).default("automatic"),
+    )
+    .option("--master-key-file <file>", MASTER_KEY_FILE_DOC)
     .option("--log-level <level>", OPTIONS.logLevel.doc, "info")
     .action(async (flags: ServeFlags) => {
       const options = serveOptions(shell, flags);
@@ -84,10 +99,15 @@ function serveCommand(shell: Shell): Command {
     });
 }
 
-function serveOptions(shell: Shell, { dataDir, host, port, publicUrl, logLevel }: ServeFlags): OriginServeOptions {
+function serveOptions(
+  shell: Shell,
+  { dataDir, host, port, publicUrl, enrolment, masterKeyFile, logLevel }: ServeFlags,
+): OriginServeOptions {
   return {
     dataDir,
     host,
+    enrolment,
+    ...(masterKeyFile === undefined ? {} : { masterKeyFile }),
     port: parsed("port", OPTIONS.port.parse, port),
     ...(publicUrl === undefined ? {} : { publicUrl: parsed("public-url", OPTIONS.resourceApiUrl.parse, publicUrl) }),
     log: stderrLog(shell.io, parsed("log-level", OPTIONS.logLevel.parse, logLevel)),

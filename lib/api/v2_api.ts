@@ -19,6 +19,8 @@ export interface EnrolAnswer {
 /** A small part as the API gave it. */
 export interface SmallPartAnswer {
   readonly bytes: Bytes;
+  /** In lower case, without parameters: it alone tells the format. */
+  readonly mediaType: string;
   /** With its quotes, as it came. */
   readonly etag: string | undefined;
 }
@@ -46,8 +48,6 @@ export interface VersionUpload {
 const SMALL_PART_LIMIT_BYTES = 64 * 1024;
 const OFFER_LIMIT_BYTES = 64 * 1024;
 
-/** Media type of a small part of format v2. */
-export const SMALL_PART_TYPE = "application/vnd.tallystick.small+json";
 /** Header in which a device says which key its grant is to be made for. */
 export const DEVICE_HEADER = "x-tally-device";
 
@@ -99,12 +99,9 @@ export class V2Api {
     const path = ["v2", "resources", folder, version === undefined ? name : `${name}@${version}`];
     const answer = await this.#calls.signedIn(path, { headers, signal });
     if (answer.status === 304) return await dropped(answer);
-    if (!(answer.headers.get("content-type") ?? "").startsWith(SMALL_PART_TYPE)) {
-      await answer.body.cancel();
-      throw this.#calls.strange("something that is no small part");
-    }
     const bytes = await this.#calls.limited(answer, SMALL_PART_LIMIT_BYTES);
-    return { bytes, etag: answer.headers.get("etag") ?? undefined };
+    const [mediaType = ""] = (answer.headers.get("content-type") ?? "").split(";");
+    return { bytes, mediaType: mediaType.trim().toLowerCase(), etag: answer.headers.get("etag") ?? undefined };
   }
 
   /** Publishes a version, whose big part is in the CDN already. The same once more changes nothing. */

@@ -1,18 +1,15 @@
-import { calculateJwkThumbprint } from "jose";
 import { z } from "zod";
-import { type Bytes, wipe } from "../bytes.ts";
+import { type Bytes, toBase64Url, wipe } from "../bytes.ts";
+import type { DeviceKey } from "../crypto/grant.ts";
+import { importPublic, type PublicJwk, thumbprint } from "../crypto/okp_key.ts";
 import type { HardwareFacts } from "../hardware/probe.ts";
 import { factWrappedSchema, openByFacts, wrapByFacts } from "./fact_wrap.ts";
 import type { StateFolder } from "./state_folder.ts";
 
-/** The key pair that grants are made for. */
-export interface DeviceKey {
-  /** RFC 7638 thumbprint of the public half. */
-  readonly kid: string;
+/** The key of this device: grants are made for its public half. */
+export interface OwnKey extends DeviceKey {
   /** X25519 public key, base64url. */
   readonly publicX: string;
-  /** The private half cannot be exported. */
-  readonly pair: CryptoKeyPair;
 }
 
 const FILE_NAME = "device_key.json";
@@ -25,7 +22,7 @@ type KeyFile = z.infer<typeof fileSchema>;
  * present facts, so that another one may change later.
  * @throws {IntegrityError} more than one fact has changed; {ConfigurationError} the file is damaged
  */
-export async function deviceKey(folder: StateFolder, facts: HardwareFacts): Promise<DeviceKey> {
+export async function deviceKey(folder: StateFolder, facts: HardwareFacts): Promise<OwnKey> {
   return await folder.locked(async () => {
     const file = await folder.read(FILE_NAME, fileSchema);
     return await (file === undefined ? make(folder, facts) : open(folder, file, facts));
@@ -38,15 +35,15 @@ export async function deviceKid(folder: StateFolder): Promise<string | undefined
   return file && await kidOf(file.publicX);
 }
 
-async function make(folder: StateFolder, facts: HardwareFacts): Promise<DeviceKey> {
+async function make(folder: StateFolder, facts: HardwareFacts): Promise<OwnKey> {
   const pair = await crypto.subtle.generateKey("X25519", true, ["deriveBits"]) as CryptoKeyPair;
-  const publicX = encode(new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey)));
+  const publicX = toBase64Url(new Uint8Array(await crypto.subtle.exportKey("raw", pair.publicKey)));
   const secret = new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey));
   await write(folder, publicX, secret, facts);
   return await keyOf(publicX, secret);
 }
 
-async function open(folder: StateFolder, { publicX, wrapped }: KeyFile, facts: HardwareFacts): Promise<DeviceKey> {
+async function open(folder: StateFolder, { publicX, wrapped }: KeyFile, facts: HardwareFacts): Promise<OwnKey> {
   const { secret, changed } = await openByFacts(wrapped, facts, publicX);
   if (changed !== undefined) await write(folder, publicX, secret, facts);
   return await keyOf(publicX, secret);
@@ -57,11 +54,10 @@ async function write(folder: StateFolder, publicX: string, secret: Bytes, facts:
 }
 
 /** The raw bytes are overwritten. */
-async function keyOf(publicX: string, secret: Bytes): Promise<DeviceKey> {
+async function keyOf(publicX: string, secret: Bytes): Promise<OwnKey> {
   try {
     const privateKey = await crypto.subtle.importKey("pkcs8", secret, "X25519", false, ["deriveBits"]);
-    const publicJwk = { kty: "OKP", crv: "X25519", x: publicX };
-    const publicKey = await crypto.subtle.importKey("jwk", publicJwk, "X25519", true, []);
+    const publicKey = await importPublic(jwkOf(publicX));
     return { kid: await kidOf(publicX), publicX, pair: { privateKey, publicKey } };
   } finally {
     wipe(secret);
@@ -69,9 +65,9 @@ async function keyOf(publicX: string, secret: Bytes): Promise<DeviceKey> {
 }
 
 function kidOf(publicX: string): Promise<string> {
-  return calculateJwkThumbprint({ kty: "OKP", crv: "X25519", x: publicX });
+  return thumbprint(jwkOf(publicX));
 }
 
-function encode(bytes: Bytes): string {
-  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+function jwkOf(x: string): PublicJwk {
+  return { kty: "OKP", crv: "X25519", x };
 }

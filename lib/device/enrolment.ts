@@ -2,7 +2,7 @@ import { z } from "zod";
 import { NotAllowedError } from "../errors.ts";
 import type { HardwareFacts } from "../hardware/probe.ts";
 import type { Logger } from "../log.ts";
-import { type DeviceKey, deviceKey } from "./device_key.ts";
+import { deviceKey, type OwnKey } from "./device_key.ts";
 import type { StateFolder } from "./state_folder.ts";
 
 const FILE_NAME = "trust.json";
@@ -44,14 +44,14 @@ export interface EnrolmentDeps {
 /** The key of this device, its enrolment at an API, and the publishers whose manifests it believes. */
 export class Enrolment {
   readonly #deps: EnrolmentDeps;
-  #key: Promise<DeviceKey> | undefined;
+  #key: Promise<OwnKey> | undefined;
 
   constructor(deps: EnrolmentDeps) {
     this.#deps = deps;
   }
 
   /** The device's key pair; made at the first call. @throws {IntegrityError} the machine is another one */
-  key(): Promise<DeviceKey> {
+  key(): Promise<OwnKey> {
     this.#key ??= this.#openKey().catch((error) => {
       this.#key = undefined;
       throw error;
@@ -101,7 +101,7 @@ export class Enrolment {
     });
   }
 
-  async #openKey(): Promise<DeviceKey> {
+  async #openKey(): Promise<OwnKey> {
     return await deviceKey(this.#deps.folder, await this.#deps.hardware());
   }
 }

@@ -17,7 +17,7 @@ const CLOCK_STEP_MS = 60_000;
 const fileSchema = z.object({
   v: z.literal(1),
   clockMs: z.number(),
-  /** By `folder/name`. */
+  /** By address of the API, and `folder/name`. */
   seq: z.record(z.string(), z.int().min(0)),
 });
 
@@ -29,11 +29,14 @@ type FloorFile = z.infer<typeof fileSchema>;
  */
 export class Floors {
   readonly #folder: StateFolder;
+  readonly #api: string;
   readonly #clock: Clock;
   #sawMs = 0;
 
-  constructor(folder: StateFolder, clock: Clock) {
+  /** @param api address of the API: the same names at another one are other resources */
+  constructor({ folder, api, clock }: { folder: StateFolder; api: string; clock: Clock }) {
     this.#folder = folder;
+    this.#api = api;
     this.#clock = clock;
   }
 
@@ -45,8 +48,8 @@ export class Floors {
   }
 
   /** Highest `seq` that was used of a resource; `undefined` when none was. */
-  async seq({ folder, name }: Omit<SequenceClaim, "seq">): Promise<number | undefined> {
-    return (await this.#read()).seq[`${folder}/${name}`];
+  async seq(resource: Omit<SequenceClaim, "seq">): Promise<number | undefined> {
+    return (await this.#read()).seq[this.#keyOf(resource)];
   }
 
   /**
@@ -54,7 +57,7 @@ export class Floors {
    * @throws {IntegrityError} the device has used a newer one; nothing is changed
    */
   async raise(claim: SequenceClaim): Promise<void> {
-    const key = `${claim.folder}/${claim.name}`;
+    const key = this.#keyOf(claim);
     const nowMs = await this.now();
     const floors = await this.#read();
     if (floors.seq[key] === claim.seq && nowMs - floors.clockMs < CLOCK_STEP_MS) return;
@@ -70,6 +73,10 @@ export class Floors {
     });
   }
 
+  #keyOf({ folder, name }: Omit<SequenceClaim, "seq">): string {
+    return `${this.#api} ${folder}/${name}`;
+  }
+
   async #read(): Promise<FloorFile> {
     return await this.#folder.read(FILE_NAME, fileSchema) ?? { v: 1, clockMs: 0, seq: {} };
   }
@@ -79,5 +86,6 @@ export class Floors {
 export function olderVersion({ folder, name, seq }: SequenceClaim, floor: number): IntegrityError {
   return new IntegrityError(
     `Cannot load "${folder}/${name}": the version with seq ${seq} is older than the one with seq ${floor} that this device has used`,
+    { step: "sequence" },
   );
 }

@@ -216,6 +216,11 @@ const MATRIX: readonly [roles: readonly string[], method: string, path: string][
   [ADMINISTRATION, "POST", "/devices/nobody/approve"],
   [ADMINISTRATION, "POST", "/devices/nobody/revoke"],
   [READING, "POST", "/devices/enroll"],
+  [READING, "GET", "/v2/resources/models/a.onnx/versions"],
+  [["Admin", "ResourceUploader", "ApiAdmin"], "POST", "/v2/resources/models/a.onnx"],
+  [["Admin", "ResourceUploader", "ApiAdmin"], "POST", "/v2/resources/models/a.onnx/versions/1/pin"],
+  [["Admin", "ResourceUploader", "ApiAdmin"], "POST", "/v2/resources/models/a.onnx/versions/1/withdraw"],
+  [["Admin", "ResourceUploader", "ApiAdmin"], "DELETE", "/v2/resources/models/a.onnx/pin"],
 ];
 
 Deno.test("origin: every call is open to exactly its roles", async () => {

@@ -216,6 +216,13 @@ export const GRANTS: readonly Grant[] = [
     values: () => VARIABLES,
   },
   {
+    right: "env",
+    programs: ["origin"],
+    what: "`ORIGIN_MASTER_KEY`",
+    reason: "The key that content keys are wrapped by, where it does not lie in a file.",
+    values: () => ["ORIGIN_MASTER_KEY"],
+  },
+  {
     right: "run",
     programs: ["device"],
     what: "`DOCKER_PROGRAM`, when `DOCKER_VIA` is `cli`",

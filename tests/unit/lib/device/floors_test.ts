@@ -12,7 +12,11 @@ function clockAt(nowMs: number) {
 }
 
 function floorsAt(path: string, nowMs: number): Floors {
-  return new Floors(new StateFolder(path, systemClock), clockAt(nowMs));
+  return new Floors({
+    folder: new StateFolder(path, systemClock),
+    api: "https://api.example.com/",
+    clock: clockAt(nowMs),
+  });
 }
 
 Deno.test("Floors.raise() refuses what is older, by resource, also after a restart", async () => {
@@ -25,7 +29,7 @@ Deno.test("Floors.raise() refuses what is older, by resource, also after a resta
   const restarted = floorsAt(folder.path, 1_000);
   await assert.rejects(
     restarted.raise({ ...MODEL, seq: 4 }),
-    (error) => error instanceof IntegrityError && /seq 4 .*seq 5/.test(error.message),
+    (error) => error instanceof IntegrityError && error.step === "sequence" && /seq 4 .*seq 5/.test(error.message),
   );
   assert.equal(await restarted.seq(MODEL), 5);
   await restarted.raise({ ...MODEL, seq: 6 });
