@@ -1,20 +1,25 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 import project from "../deno.json" with { type: "json" };
 import { completionsCommand } from "./commands/completions.ts";
 import { configCommand } from "./commands/config.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { deviceCommand } from "./commands/device.ts";
 import { hardwareCommand } from "./commands/hardware.ts";
+import { keysCommand } from "./commands/keys.ts";
 import { loadCommand } from "./commands/load.ts";
 import { loginCommand } from "./commands/login.ts";
 import { logoutCommand } from "./commands/logout.ts";
 import { originCommand } from "./commands/origin.ts";
+import { openCommand } from "./commands/open.ts";
+import { sealCommand } from "./commands/seal.ts";
 import { selfUpdateCommand } from "./commands/self_update.ts";
+import { smallCommand } from "./commands/small.ts";
 import { statusCommand } from "./commands/status.ts";
 import { unlockCommand } from "./commands/unlock.ts";
 import { uploadCommand } from "./commands/upload.ts";
 import { versionCommand } from "./commands/version.ts";
 import { whoamiCommand } from "./commands/whoami.ts";
+import { RootCommand } from "./root_command.ts";
 import type { Shell } from "./shell.ts";
 import { adopt, withExamples } from "./verb.ts";
 
@@ -24,6 +29,7 @@ const DESCRIPTION = "Delivers AI models and container images to devices that nob
 const GROUPS: readonly [heading: string, verbs: readonly ((shell: Shell) => Command)[]][] = [
   ["Services:", [deviceCommand, originCommand]],
   ["Resources:", [loadCommand, uploadCommand, unlockCommand]],
+  ["Offline:", [sealCommand, openCommand, smallCommand, keysCommand]],
   ["Session:", [loginCommand, logoutCommand, whoamiCommand]],
   ["This machine:", [statusCommand, hardwareCommand, configCommand]],
   ["More:", [demoCommand, versionCommand, selfUpdateCommand, completionsCommand]],
@@ -31,7 +37,7 @@ const GROUPS: readonly [heading: string, verbs: readonly ((shell: Shell) => Comm
 
 /** The whole tree of verbs. Parsing throws instead of ending the process. */
 export function createProgram(shell: Shell): Command {
-  const program = withExamples(new Command("tally"), [
+  const program = withExamples(new RootCommand("tally"), [
     ["tally demo", "see all of it on this machine, on real input"],
     ["tally login --email ada@example.com", "sign in on the device service"],
     ["tally load yolo.onnx --folder models", "load a resource"],

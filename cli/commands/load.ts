@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Command } from "commander";
 import { READER_ROLES } from "../../lib/auth/roles.ts";
-import { IntegrityError, UsageError } from "../../lib/errors.ts";
+import { IntegrityError } from "../../lib/errors.ts";
 import { parseName } from "../../lib/split/names.ts";
 import { watched } from "../../lib/streams.ts";
 import { writeStream } from "../../lib/system/files.ts";
@@ -11,6 +11,7 @@ import { type AccountFlags, asAccount } from "../direct.ts";
 import { formatTransfer } from "../progress.ts";
 import { DIRECT_SETTINGS, withSettings } from "../settings.ts";
 import type { Shell } from "../shell.ts";
+import { checkTarget, STDOUT } from "../target_file.ts";
 import { verb, withAccount } from "../verb.ts";
 
 interface LoadFlags extends AccountFlags {
@@ -31,8 +32,6 @@ interface Received {
   readonly elapsedMs: number;
   readonly sha256: string;
 }
-
-const STDOUT = "-";
 
 /** `tally load`: loads a resource into a file or to standard output. */
 export function loadCommand(shell: Shell): Command {
@@ -57,7 +56,7 @@ async function load(shell: Shell, command: Command, givenName: string, flags: Lo
   const folder = parseName("folder", flags.folder);
   const name = parseName("name", givenName);
   const file = flags.output ?? name;
-  await checkTarget(shell, file, flags);
+  await checkTarget(shell.output, file, flags.force ?? false);
   const wanted = { folder, name, file };
   const { sizeBytes, elapsedMs, sha256 } = flags.email === undefined
     ? await byDevice(shell, command, wanted)
@@ -68,22 +67,6 @@ async function load(shell: Shell, command: Command, givenName: string, flags: Lo
   ];
   if (file === STDOUT) return lines.forEach((line) => shell.output.note(line));
   shell.output.result({ ...wanted, sizeBytes, elapsedMs, ...(flags.sha256 ? { sha256 } : {}) }, ...lines);
-}
-
-async function checkTarget({ output }: Shell, target: string, { force }: LoadFlags): Promise<void> {
-  if (target === STDOUT) {
-    if (output.json) throw new UsageError("Cannot write both the resource and JSON to standard output: give -o FILE");
-    return;
-  }
-  if (target === "") throw new UsageError("Cannot write to a file without a name: give -o FILE");
-  const info = await Deno.lstat(target).catch(() => undefined);
-  if (info?.isDirectory) throw new UsageError(`Cannot write "${target}": it is a folder`);
-  if (info !== undefined && !info.isFile && !info.isSymlink) { // a file that takes its place would be no device any more
-    throw new UsageError(`Cannot write "${target}": it is not a regular file; use -o - for standard output`);
-  }
-  if (info !== undefined && !force) {
-    throw new UsageError(`Cannot write "${target}": it exists, and --force is not given`);
-  }
 }
 
 async function byDevice(shell: Shell, command: Command, wanted: Wanted): Promise<Received> {

@@ -60,11 +60,15 @@ export async function readSecretFile(path: string): Promise<Bytes> {
   if (bytes === undefined) {
     throw new ConfigurationError([`Cannot read the secret file "${path}": there is no such file`]);
   }
-  const { mode } = await Deno.stat(path);
-  if (((mode ?? 0) & 0o077) !== 0) {
-    throw new ConfigurationError([`The secret file "${path}" can be read by others: change its mode to 0600`]);
-  }
+  await requirePrivate(path);
   return bytes.at(-1) === LINE_FEED ? bytes.slice(0, -1) : bytes;
+}
+
+/** @throws {ConfigurationError} when others than its owner may read a file */
+export async function requirePrivate(path: string): Promise<void> {
+  const { mode } = await Deno.stat(path);
+  if (((mode ?? 0) & 0o077) === 0) return;
+  throw new ConfigurationError([`The secret file "${path}" can be read by others: change its mode to 0600`]);
 }
 
 /**

@@ -18,6 +18,7 @@ const PROGRAMS: Programs = {
 };
 const VERBS = [
   ...["device", "origin", "login", "logout", "whoami", "load", "upload", "unlock"],
+  ...["seal", "open", "small", "keys"],
   ...["status", "hardware", "config", "demo", "version", "self-update", "completions"],
 ];
 

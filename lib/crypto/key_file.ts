@@ -1,0 +1,99 @@
+import type { z } from "zod";
+import { type Bytes, utf8 } from "../bytes.ts";
+import { ConfigurationError, UsageError } from "../errors.ts";
+import {
+  fileFacts,
+  moveFile,
+  readSecretFile,
+  readSmallFile,
+  writePublicFile,
+  writeSmallFile,
+} from "../system/files.ts";
+import {
+  type Curve,
+  type PrivateJwk,
+  privateJwkSchema,
+  publicHalf,
+  type PublicJwk,
+  publicJwkSchema,
+  thumbprint,
+} from "./okp_key.ts";
+
+const KEY_FILE_LIMIT_BYTES = 4 * 1024;
+
+/** What a key is for, by its curve. */
+export const KEY_KINDS: Readonly<Record<Curve, string>> = { X25519: "device", Ed25519: "publisher" };
+
+/** Where the public half of a key lies. */
+export function publicKeyPath(path: string): string {
+  return `${path}.pub`;
+}
+
+/**
+ * Writes a key as one line of JSON (a JWK), readable by its owner only, and its public half beside it in `F.pub`.
+ * @throws {UsageError} when one of the two is there already: keys are never written over
+ */
+export async function writeKeyPair(path: string, jwk: PrivateJwk): Promise<void> {
+  for (const taken of [path, publicKeyPath(path)]) {
+    if (await fileFacts(taken) !== undefined) throw new UsageError(`Cannot write a key to "${taken}": it exists`);
+  }
+  const kid = await thumbprint(jwk);
+  await writeSmallFile(path, keyLine({ ...publicHalf(jwk), kid, d: jwk.d }));
+  await writePublicFile(publicKeyPath(path), keyLine({ ...publicHalf(jwk), kid }));
+}
+
+/** A whole key. @throws {ConfigurationError} there is none, it is for something else, or others than its owner may read it */
+export async function readPrivateKey(path: string, curve: Curve): Promise<PrivateJwk> {
+  return ofCurve(path, curve, parseKey(path, await readSecretFile(path), privateJwkSchema, "a private key"));
+}
+
+/** The public half of a key. @throws {ConfigurationError} there is none, or it is for something else */
+export async function readPublicKey(path: string, curve?: Curve): Promise<PublicJwk> {
+  const bytes = await readSmallFile(path, KEY_FILE_LIMIT_BYTES);
+  if (bytes === undefined) throw unusable(path, "there is no such file");
+  const jwk = parseKey(path, bytes, publicJwkSchema, "a public key (F.pub)");
+  return curve === undefined ? jwk : ofCurve(path, curve, jwk);
+}
+
+/**
+ * Puts a new key in the place of an old one, which stays beside it under its own name (`F.<kid>`, `F.<kid>.pub`).
+ * @returns where the old one is now
+ */
+export async function rotateKeyPair(path: string, jwk: PrivateJwk): Promise<string> {
+  const old = await readPrivateKey(path, jwk.crv);
+  const oldPath = `${path}.${await thumbprint(old)}`;
+  await writeKeyPair(oldPath, old);
+  const fresh = `${path}.new`;
+  await writeKeyPair(fresh, jwk);
+  await moveFile(fresh, path);
+  await moveFile(publicKeyPath(fresh), publicKeyPath(path));
+  return oldPath;
+}
+
+function keyLine(jwk: PublicJwk & { readonly kid: string; readonly d?: string }): Bytes {
+  return utf8(`${JSON.stringify(jwk)}\n`);
+}
+
+function parseKey<T>(path: string, bytes: Bytes, schema: z.ZodType<T>, what: string): T {
+  const parsed = schema.safeParse(jsonOrUndefined(bytes));
+  if (parsed.success) return parsed.data;
+  throw unusable(path, `it is not ${what}`);
+}
+
+function jsonOrUndefined(bytes: Bytes): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined; // its message would show the key
+    throw error;
+  }
+}
+
+function ofCurve<T extends PublicJwk>(path: string, curve: Curve, jwk: T): T {
+  if (jwk.crv === curve) return jwk;
+  throw unusable(path, `it is the key of a ${KEY_KINDS[jwk.crv]}, not of a ${KEY_KINDS[curve]}`);
+}
+
+function unusable(path: string, why: string): ConfigurationError {
+  return new ConfigurationError([`Cannot use the key "${path}": ${why}`]);
+}
