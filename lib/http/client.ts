@@ -9,8 +9,8 @@ import {
 } from "../errors.ts";
 import { type ByteStream, byteStream, inPieces } from "../streams.ts";
 import { processEnvironment } from "../system/environment.ts";
-import { isLoopback } from "./loopback.ts";
 import { piecesOf, SizedBody } from "./sized_body.ts";
+import { addressTransport, socketTransport, type Transport, Transports } from "./transport.ts";
 
 /** A call to a server. */
 export interface HttpRequest {
@@ -47,12 +47,9 @@ export interface HttpClientOptions {
   readonly address?: string;
 }
 
-const HTTP_PORT = 80;
-const HTTPS_PORT = 443;
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** What is sent becomes garbage that `fetch` lets go late: with pieces of 256 KiB it takes 40 MiB more, and no less time. */
 const SENT_PIECE_BYTES = 64 * 1024;
-const PROXY_VARIABLES = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 const DEFAULT_STALL_MS = 30_000;
 const PIECE_BYTES = 256 * 1024;
 
@@ -65,17 +62,17 @@ const MIN_PIECE_BYTES = 16 * 1024;
  * {UpstreamError} it redirects; {InterruptedError} the signal was aborted
  */
 export function httpClient(service: Service, options: HttpClientOptions = {}): HttpClient {
+  const transports = new Transports(processEnvironment);
   return async (url, request = {}) => {
     const timeoutMs = request.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     const watchdog = new Watchdog(timeoutMs, request.signal);
     const sending = new Sending(() => watchdog.restart(timeoutMs));
     try {
-      using client = clientFor(url, options); // the answer outlives it
-      const response = await fetch(url, {
-        ...fetchOptions(request, sending),
-        signal: watchdog.signal,
-        ...(client === undefined ? {} : { client }),
-      });
+      const init = { ...fetchOptions(request, sending), signal: watchdog.signal };
+      const fixed = fixedTransport(url, options);
+      const response = fixed === undefined
+        ? await fetchThrough(transports, service, url, init)
+        : await fetchBy(fixed, url, init);
       sending.end();
       if (isRedirect(response.status) && request.redirects !== "answer") {
         await response.body?.cancel();
@@ -103,34 +100,57 @@ function isRedirect(status: number): boolean {
   return status >= 300 && status < 400 && status !== 304;
 }
 
-function clientFor(url: URL, { unixSocket, address }: HttpClientOptions): Deno.HttpClient | undefined {
-  if (unixSocket !== undefined) return socketClient(unixSocket);
-  return address === undefined ? directClient(url) : addressClient(url, address);
-}
-
-/** The connection is made to the address as to a proxy that hands it on as it is. */
-function addressClient({ protocol, port }: URL, address: string): Deno.HttpClient {
-  const defaultPort = protocol === "https:" ? HTTPS_PORT : HTTP_PORT;
-  const proxy = { transport: "tcp", hostname: address, port: Number(port || defaultPort) } as const;
-  return Deno.createHttpClient({ proxy, poolMaxIdlePerHost: 0 });
+function fixedTransport(url: URL, { unixSocket, address }: HttpClientOptions): Transport | undefined {
+  if (unixSocket !== undefined) return socketTransport(unixSocket);
+  return address === undefined ? undefined : addressTransport(url, address);
 }
 
 /**
- * What goes to this machine itself goes past the proxies of the environment: it holds passwords in the clear. The runtime has
- * no switch for that, but the machine itself can be named as the proxy; only then, since it costs a connection a call.
+ * Where a proxy cannot be reached or lets nobody through, the server is asked directly: nothing has been sent by then.
+ * @throws {UnavailableError} that names both, when neither way leads there
  */
-function directClient({ protocol, hostname, port }: URL): Deno.HttpClient | undefined {
-  if (protocol !== "http:" || !isLoopback(hostname) || !hasProxy()) return undefined;
-  const address = { hostname: hostname.replace(/^\[|\]$/g, ""), port: Number(port || HTTP_PORT) };
-  return Deno.createHttpClient({ proxy: { transport: "tcp", ...address }, poolMaxIdlePerHost: 0 });
+async function fetchThrough(
+  transports: Transports,
+  service: Service,
+  url: URL,
+  init: RequestInit & { readonly signal: AbortSignal },
+): Promise<Response> {
+  using transport = await transports.to(url);
+  try {
+    return await fetch(url, withClient(init, transport));
+  } catch (error) {
+    const { proxy } = transport;
+    if (proxy === undefined || !neverConnected(error) || init.signal.aborted) throw error;
+    if (isStreamed(init.body)) throw unreachable(service, url, `through the proxy ${proxy.host}`); // it cannot be sent twice
+    using direct = await transports.directTo(url);
+    return await fetch(url, withClient(init, direct)).catch((reason) => {
+      if (!neverConnected(reason) || init.signal.aborted) throw reason;
+      throw unreachable(service, url, `through the proxy ${proxy.host} or directly`);
+    });
+  }
 }
 
-function hasProxy(): boolean {
-  return PROXY_VARIABLES.some((name) => processEnvironment(name) !== undefined);
+async function fetchBy(transport: Transport, url: URL, init: RequestInit): Promise<Response> {
+  using used = transport;
+  return await fetch(url, withClient(init, used));
 }
 
-function socketClient(path: string): Deno.HttpClient {
-  return Deno.createHttpClient({ proxy: { transport: "unix", path }, poolMaxIdlePerHost: 0 });
+function withClient(init: RequestInit, { client }: Transport): RequestInit & { readonly client?: Deno.HttpClient } {
+  return client === undefined ? init : { ...init, client };
+}
+
+function isStreamed(body: RequestInit["body"]): boolean {
+  return body instanceof ReadableStream || body instanceof SizedBody;
+}
+
+/** The runtime gives it no class of its own; its words are those of the pinned version. */
+function neverConnected(error: unknown): boolean {
+  const cause = error instanceof TypeError ? error.cause : undefined;
+  return cause instanceof Error && cause.message.includes("client error (Connect)");
+}
+
+function unreachable(service: Service, url: URL, way: string): UnavailableError {
+  return new UnavailableError(service, `The ${service} at ${url.host} cannot be reached ${way}`);
 }
 
 function fetchOptions(request: HttpRequest, sending: Sending): RequestInit {
@@ -226,7 +246,9 @@ function guarded(service: Service, url: URL, body: ByteStream, watchdog: Watchdo
 }
 
 function translate(service: Service, url: URL, error: unknown, watchdog: Watchdog, signal?: AbortSignal): unknown {
-  if (error instanceof UpstreamError) return error;
+  if (error instanceof UpstreamError || error instanceof UnavailableError || error instanceof ConfigurationError) {
+    return error;
+  }
   if (watchdog.expired) {
     return new UpstreamTimeoutError(service, `The ${service} at ${url.host} does not answer in time`);
   }
