@@ -11,6 +11,7 @@ export const DIRECT_SETTINGS: readonly SettingKey[] = [
   "resourceApiUrl",
   "cdnConfig",
   "modelCacheDir",
+  "limitRate",
   "stateDir",
   "hardwareRoot",
   "hardwareFile",

@@ -15,6 +15,7 @@ import { hardwareString } from "./hardware/fingerprint.ts";
 import { hardwareFacts } from "./hardware/facts_file.ts";
 import type { HardwareFacts } from "./hardware/probe.ts";
 import { httpClient } from "./http/client.ts";
+import { RateLimit } from "./http/rate_limit.ts";
 import type { Logger } from "./log.ts";
 import { cdnSource } from "./resources/cdn_source.ts";
 import { type LoadResource, resourceLoader } from "./resources/load.ts";
@@ -61,11 +62,12 @@ export async function createServices(
     credentials: () => session.credentials(),
     hardware: async () => hardwareString(await hardware()),
   });
+  const limit = settings.limitRate === undefined ? undefined : new RateLimit(settings.limitRate, clock);
   const cdn = cdnSource({
     readApiResource,
     account: () => session.user()?.email,
     configPath: settings.cdnConfig,
-    open: async (yaml) => openStore(await parseCdnFile(yaml), { clock }),
+    open: async (yaml) => openStore(await parseCdnFile(yaml), { clock, limit }),
     clock,
   });
   const cache = new BigPartCache(settings.modelCacheDir);

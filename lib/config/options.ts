@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { isLoopback } from "../http/loopback.ts";
+import { parseRate } from "../http/rate_limit.ts";
 import type { Environment } from "../system/environment.ts";
 
 /** One setting of the table: the same row makes the flag, the variable, the check, the help text and the documentation. */
@@ -231,6 +232,13 @@ export const OPTIONS = {
     undefined,
     "Local file with the CDN settings",
     "cdn.yaml, loaded encrypted from the API",
+  ),
+  limitRate: option(
+    "LIMIT_RATE",
+    parseRate,
+    undefined,
+    "Most bytes a second to and from the CDN, all transfers together: 500K, 2M; K, M and G are powers of 1024",
+    "no limit",
   ),
   updatePublicKeyFile: option(
     "UPDATE_PUBLIC_KEY_FILE",

@@ -46,7 +46,7 @@ export async function download(request: DownloadRequest, options: TransferOption
   if (request.sources.length > 1 && !isPinned(request)) {
     throw new TypeError("Several sources of a download need a digest or a check of each segment");
   }
-  using file = await PartialFile.open(request.path);
+  using file = await PartialFile.open(request.path, request.mode);
   let fetchedBytes = 0;
   for (let restarts = 0;; restarts++) {
     const run = new DownloadRun(request, options, file);
@@ -117,8 +117,9 @@ class DownloadRun {
       this.#file.discard();
       throw error;
     }
-    this.#file.append(formatHead(head));
-    return await this.#run(new DownloadPlan(head.sizeBytes, head.segmentBytes), head, begun);
+    const plan = new DownloadPlan(head.sizeBytes, head.segmentBytes);
+    if (plan.count > 1) this.#file.append(formatHead(head));
+    return await this.#run(plan, head, begun);
   }
 
   async #run(plan: DownloadPlan, head: JournalHead, begun?: BegunRange): Promise<DownloadResult> {

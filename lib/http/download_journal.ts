@@ -63,7 +63,8 @@ export function parseJournal(text: string): Journal | undefined {
 
 function parseHead(line: string): JournalHead | undefined {
   try {
-    return headSchema.parse(JSON.parse(line));
+    const { v: _version, ...head } = headSchema.parse(JSON.parse(line));
+    return head;
   } catch {
     return undefined;
   }

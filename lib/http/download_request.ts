@@ -40,6 +40,8 @@ export interface TransferOptions {
 export interface DownloadRequest {
   /** Where the file will stand; what stands there is replaced at the end. */
   readonly path: string;
+  /** Of the file, less the process's own mask; only its owner may read and write it where none is given. */
+  readonly mode?: number;
   /**
    * Names exactly this object, for the journal: with `verify` or `digest`, what they compare with; else its address without
    * what changes in it (tokens, signatures).

@@ -227,7 +227,7 @@ export class RangeFetcher {
   #accept(index: number, bytes: Bytes): void {
     const { plan, file, front } = this.#job;
     file.writeAt(index * plan.segmentBytes, bytes);
-    file.append(formatEntry({ index, crc32: crc32(bytes) }));
+    if (plan.count > 1) file.append(formatEntry({ index, crc32: crc32(bytes) })); // of a single one nothing can be left
     plan.done(index);
     front?.offer(index, bytes);
     this.#save(bytes.byteLength);

@@ -49,6 +49,8 @@ export interface HttpSourceOptions {
   readonly http: HttpClient;
   /** The address for one attempt: called anew for each, so that a signed one is never stale. */
   readonly address: (signal: AbortSignal) => Promise<RangeAddress>;
+  /** A refusal may mean that the address has expired meanwhile, and is worth another one. */
+  readonly isSigned?: boolean;
   /** Longest silence within a body. */
   readonly stallMs?: number;
 }
@@ -63,8 +65,10 @@ class BusyError extends UnavailableError implements DelayedRetry {
   }
 }
 
-/** Statuses after which the same call may succeed. A signed address that has expired meanwhile is made anew. */
+/** Statuses after which the same call may succeed. */
 const TRANSIENT: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
+/** What Google Cloud Storage and S3 say of an address that has expired. */
+const EXPIRED: ReadonlySet<number> = new Set([400, 401, 403]);
 
 /** A source that is read by ranges over HTTP. @see RFC 9110, section 14 */
 export function httpSource(options: HttpSourceOptions): RangeSource {
@@ -92,9 +96,10 @@ function rangeHeaders({ start, end }: Span, ifEtag: string | undefined): Record<
   return ifEtag === undefined ? { range } : { range, "if-range": `"${ifEtag}"` };
 }
 
-function openedRange({ name, service }: HttpSourceOptions, range: Span | undefined, answer: HttpAnswer): OpenedRange {
+function openedRange(options: HttpSourceOptions, range: Span | undefined, answer: HttpAnswer): OpenedRange {
+  const { name, service } = options;
   const { status, headers, body } = answer;
-  if (status !== 200 && status !== 206 && status !== 416) throw statusError(service, name, status, headers);
+  if (status !== 200 && status !== 206 && status !== 416) throw statusError(options, status, headers);
   if ((headers.get("content-encoding") ?? "identity") !== "identity") {
     throw new UpstreamError(service, `Cannot download "${name}": the ${service} sends it packed`);
   }
@@ -122,9 +127,11 @@ function sizeOfNothing(headers: Headers): number | undefined {
   return size === undefined ? undefined : Number(size);
 }
 
-function statusError(service: Service, name: string, status: number, headers: Headers): Error {
+function statusError({ name, service, isSigned = false }: HttpSourceOptions, status: number, headers: Headers): Error {
   const message = `Cannot download "${name}": the ${service} answered with status ${status}`;
-  if (TRANSIENT.has(status)) return new BusyError(service, message, retryAfterMs(headers));
+  if (TRANSIENT.has(status) || isSigned && EXPIRED.has(status)) {
+    return new BusyError(service, message, retryAfterMs(headers));
+  }
   if (status === 401 || status === 403) return new NotAllowedError(message);
   if (status === 404 || status === 410) return new NotFoundError(message);
   return status === 412 ? new ConflictError(message) : new UpstreamError(service, message);

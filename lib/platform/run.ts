@@ -1,5 +1,7 @@
 import { UpstreamTimeoutError } from "../errors.ts";
+import { httpClient } from "../http/client.ts";
 import type { PlatformApi } from "./api.ts";
+import { downloadRun, type RunDownload, type RunDownloadOptions } from "./downloads.ts";
 import { checkedFilter } from "./metadata_filter.ts";
 import { allPages, checkedPageSize } from "./pages.ts";
 import type { ListOptions, ReadOptions } from "./reading.ts";
@@ -124,6 +126,26 @@ export class Run {
     const query = { share_token: this.#shareToken };
     const path = this.#path("artifacts", artifactId, "file");
     return await this.#api.location({ path, query, limits: this.#api.limits.run, signal });
+  }
+
+  /**
+   * Downloads all that came out of the run to `{base}/{run_id}/{external_id}/{name}{ending}`, checked, by several at a time,
+   * and going on where an earlier call stopped. Artifacts that could not be had are in `failed`.
+   * @throws {ConflictError} `base` is not a folder; {NotFoundError}; {DiskFullError}
+   */
+  async download(base: string, options: RunDownloadOptions = {}): Promise<RunDownload> {
+    return await downloadRun(
+      {
+        runId: this.runId,
+        details: (signal) => this.details({ nocache: true, signal }),
+        results: (signal) => this.results({ nocache: true, signal }),
+        artifactUrl: (artifactId, signal) => this.artifactUrl(artifactId, { signal }),
+        http: httpClient("platform"),
+        clock: this.#api.clock,
+      },
+      base,
+      options,
+    );
   }
 
   /**

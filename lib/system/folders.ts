@@ -119,3 +119,34 @@ export function linkFile(from: string, to: string): boolean {
     throw error;
   }
 }
+
+/**
+ * Makes folders below one that is there, each within the one before, and returns the last one's path. None of them is
+ * reached through a symbolic link: names that others chose do not lead out of `base`.
+ * @param segments names without slashes, none of them `.` or `..`
+ * @throws {ConflictError} something other than a folder has one of the names, or `base` is none
+ */
+export async function foldersBelow(base: string, segments: readonly string[]): Promise<string> {
+  if (!(await Deno.stat(base).catch(() => undefined))?.isDirectory) throw notAFolder(base);
+  let path = base;
+  for (const segment of segments) {
+    if (/^\.{0,2}$|\//.test(segment)) throw new RangeError(`"${segment}" is not the name of a folder`);
+    path = join(path, segment);
+    await makeSharedFolder(path);
+    if (!(await Deno.lstat(path)).isDirectory) throw notAFolder(path);
+  }
+  return path;
+}
+
+function notAFolder(path: string): ConflictError {
+  return new ConflictError(`Cannot write below "${path}": it is not a folder`);
+}
+
+/** With the process's own mask: what is downloaded is for the person's other programs, too. */
+async function makeSharedFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  }
+}

@@ -35,13 +35,14 @@ export class PartialFile implements Disposable {
 
   /**
    * Opens what a run before has left, or begins; makes the folder where it is missing.
+   * @param mode of the file; the process's own mask is taken off
    * @throws {ConflictError} another process has it, or what has its name is not a regular file; {DiskFullError}
    */
-  static async open(path: string): Promise<PartialFile> {
+  static async open(path: string, mode: number = PRIVATE_FILE_MODE): Promise<PartialFile> {
     const names = namesOf(path);
     await ensureFolder(dirname(path));
     for (;;) {
-      const file = openOwn(names.data, path);
+      const file = openOwn(names.data, path, mode);
       if (!await lock(file)) {
         file.close();
         throw new ConflictError(`Cannot download to "${path}": another download of it is running`);
@@ -164,12 +165,12 @@ function openJournal(path: string): Deno.FsFile {
   return Deno.openSync(path, { append: true, ...(isNew ? { createNew: true, mode: PRIVATE_FILE_MODE } : {}) });
 }
 
-function openOwn(data: string, path: string): Deno.FsFile {
+function openOwn(data: string, path: string, mode: number): Deno.FsFile {
   if (isThere(data) && !isRegularFile(data)) {
     throw new ConflictError(`Cannot download to "${path}": "${data}" is not a regular file`);
   }
   try {
-    return Deno.openSync(data, { read: true, write: true, create: true, mode: PRIVATE_FILE_MODE });
+    return Deno.openSync(data, { read: true, write: true, create: true, mode });
   } catch (error) {
     throw diskFullOr(error, path);
   }
