@@ -1,11 +1,10 @@
 import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { type Role, ROLES } from "../lib/auth/roles.ts";
-import { SignInLimit } from "../lib/auth/sign_in_limit.ts";
+import type { SignInLimit } from "../lib/auth/sign_in_limit.ts";
 import { hardwareHash } from "../lib/crypto/keys.ts";
-import type { Clock } from "../lib/system/clock.ts";
 import type { Account, Accounts } from "./accounts.ts";
-import { BUSINESS_ERRORS, BusinessError } from "./business_error.ts";
+import { BusinessError } from "./business_error.ts";
 import { type OriginEnv, requireSignIn } from "./guard.ts";
 import { readJson } from "./json_body.ts";
 import type { Tokens } from "./tokens.ts";
@@ -14,11 +13,9 @@ import type { Tokens } from "./tokens.ts";
 export interface AccountRoutesDeps {
   readonly accounts: Accounts;
   readonly tokens: Tokens;
-  readonly clock: Clock;
+  /** Shared with every other way to sign in with a password. */
+  readonly signIns: SignInLimit;
 }
-
-/** Per minute. Many clients may stand behind one address: that of a proxy. */
-const SIGN_INS = { failuresPerAccount: 10, failuresPerClient: 300, callsPerClient: Infinity };
 
 const TEXT_LIMIT = 4096;
 const text = z.string().max(TEXT_LIMIT);
@@ -32,13 +29,12 @@ const hardwareRequest = z.object({ email: text, hardware: text.nullish() });
  * `GET /users?email&role`, `PUT /users/{email}/set-role/{role}`, `…/enable`, `…/disable`, `DELETE /users/{email}`,
  * `PUT /users/hardware/set` and `POST /devices`. A role is given by its name or its number.
  */
-export function accountRoutes({ accounts, tokens, clock }: AccountRoutesDeps): Hono<OriginEnv> {
-  const limit = new SignInLimit(SIGN_INS, isWrongPassword, clock);
+export function accountRoutes({ accounts, tokens, signIns }: AccountRoutesDeps): Hono<OriginEnv> {
   const administrator = requireSignIn(tokens, ["ApiAdmin"]);
   return new Hono<OriginEnv>()
     .post("/login", async (c) => {
       const { email, password } = await readJson(c, loginRequest);
-      const account = await limit.attempt(
+      const account = await signIns.attempt(
         { account: email, client: c.env.remoteAddr.hostname },
         () => accounts.authenticate(email, password),
       );
@@ -79,10 +75,6 @@ export function accountRoutes({ accounts, tokens, clock }: AccountRoutesDeps): H
   function setEnabled(c: Context<OriginEnv>, email: string, enabled: boolean): Response {
     return c.json(shown(accounts.setEnabled(email, enabled)));
   }
-}
-
-function isWrongPassword(error: unknown): boolean {
-  return error instanceof BusinessError && error.errorCode === BUSINESS_ERRORS.WrongPassword;
 }
 
 /** v1 hash of a hardware string. @throws {BusinessError} BadHardware when it is empty */

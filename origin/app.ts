@@ -1,6 +1,7 @@
 import { type Context, Hono } from "hono";
 import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
+import type { SignInLimit } from "../lib/auth/sign_in_limit.ts";
 import { READER_ROLES } from "../lib/auth/roles.ts";
 import { NotFoundError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
@@ -14,6 +15,8 @@ import type { Devices } from "./devices.ts";
 import { type OriginEnv, requireSignIn } from "./guard.ts";
 import type { ObjectFolder } from "./object_store.ts";
 import { objectRoutes } from "./objects.ts";
+import type { Issuer } from "./oidc/issuer.ts";
+import { issuerRoutes } from "./oidc/routes.ts";
 import type { Organizations } from "./organizations.ts";
 import type { Authenticate } from "./platform/caller.ts";
 import { directoryOf } from "./platform/callers.ts";
@@ -33,6 +36,9 @@ export interface OriginDeps {
   readonly accounts: Accounts;
   readonly organizations: Organizations;
   readonly tokens: Tokens;
+  readonly issuer: Issuer;
+  /** Shared by all calls that take a password. */
+  readonly signIns: SignInLimit;
   readonly resources: ResourceStore;
   readonly objects: ObjectFolder;
   readonly devices: Devices;
@@ -49,9 +55,9 @@ export interface OriginDeps {
 
 const JWKS_MAX_AGE_SECONDS = 300;
 
-/** The origin's HTTP API: the Resource API, its public keys, the object store, and the platform. */
+/** The origin's HTTP API: the Resource API, the public keys, the object store, the platform, and the issuer that people sign in at. */
 export function createOriginApp(deps: OriginDeps): Hono<OriginEnv> {
-  const { state, tokens, log, clock } = deps;
+  const { state, tokens, issuer, log, clock } = deps;
   const app = new Hono<OriginEnv>()
     .use(requestId())
     .use(secureHeaders())
@@ -63,7 +69,7 @@ export function createOriginApp(deps: OriginDeps): Hono<OriginEnv> {
     .get("/health", (c) => c.json({ status: "UP" })) // to clients of the platform, every other word means that it is down
     .get("/.well-known/jwks.json", (c) => {
       c.header("Cache-Control", `public, max-age=${JWKS_MAX_AGE_SECONDS}`);
-      return c.json(tokens.jwks());
+      return c.json({ keys: [...tokens.jwks().keys, ...issuer.keys.published()] });
     })
     .get("/binary-split/key-fragment", requireSignIn(tokens, READER_ROLES), (c) => {
       c.header("Cache-Control", "no-store");
@@ -74,6 +80,7 @@ export function createOriginApp(deps: OriginDeps): Hono<OriginEnv> {
     .route("/", versionRoutes(deps))
     .route("/", resourceRoutes(deps))
     .route("/", objectRoutes(deps))
+    .route("/", issuerRoutes(deps))
     .route("/api", platformRoutes({ ...deps, directory: directoryOf(deps.accounts, deps.organizations) }));
   app.onError((error, c) => answerError(error, c, log));
   app.notFound((c) => answerError(new NotFoundError("There is no such call"), c, log));

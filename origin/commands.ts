@@ -1,10 +1,10 @@
 import type { Bytes } from "../lib/bytes.ts";
 import { InvalidInputError } from "../lib/errors.ts";
-import { systemClock } from "../lib/system/clock.ts";
 import { addUser, listUsers, moveUser } from "./account_commands.ts";
 import { backupOrigin } from "./backup.ts";
 import { collectGarbage } from "./garbage.ts";
 import { type FirstAdministrator, initOrigin } from "./init.ts";
+import { IssuerKeys } from "./oidc/issuer_keys.ts";
 import { addOrganization, changeOrganization, listOrganizations } from "./organization_commands.ts";
 import { type OriginFolder, withOrigin } from "./origin_folder.ts";
 import { restoreOrigin } from "./restore.ts";
@@ -30,11 +30,17 @@ function init({ dataDir, email }: OriginFolder & { readonly email: string }): Pr
   return initOrigin(dataDir, { email });
 }
 
-/** Signs from now on with a new key; tokens signed before stay good until they expire. @returns its `kid` */
-async function rotateKeys({ dataDir }: OriginFolder): Promise<{ kid: string }> {
+/**
+ * Signs from now on with new keys; tokens signed before stay good until they expire.
+ * @returns the `kid` of the Resource API's, and of the issuer's where somebody has used it
+ */
+async function rotateKeys({ dataDir }: OriginFolder): Promise<{ kid: string; issuerKid?: string }> {
   const key = await generateSigningKey();
-  await withOrigin(dataDir, ({ state }) => rotateSigningKey(state, key, systemClock.now()));
-  return { kid: key.kid };
+  return await withOrigin(dataDir, async ({ state, clock }) => {
+    rotateSigningKey(state, key, clock.now());
+    const issuerKid = await new IssuerKeys({ state, clock }).rotate();
+    return { kid: key.kid, ...(issuerKid === undefined ? {} : { issuerKid }) };
+  });
 }
 
 /** Makes the tokens of the object store and all signed URLs void; devices get the new ones with their next `cdn.yaml`. */

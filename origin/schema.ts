@@ -133,4 +133,39 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   `,
   PLATFORM_TABLES,
+  `
+  CREATE TABLE issuer_keys (
+    kid         TEXT PRIMARY KEY,
+    private_jwk TEXT NOT NULL,
+    created_ms  INTEGER NOT NULL,
+    retired_ms  INTEGER -- since when it only verifies
+  ) STRICT;
+
+  CREATE TABLE oauth_clients (
+    id            TEXT PRIMARY KEY,
+    name          TEXT NOT NULL,
+    redirect_uris TEXT NOT NULL, -- JSON
+    created_ms    INTEGER NOT NULL
+  ) STRICT;
+
+  INSERT INTO oauth_clients VALUES ('tallystick-cli', 'Tallystick',
+    '["http://localhost:8989/","http://127.0.0.1:8989/","http://[::1]:8989/"]', 0);
+
+  CREATE TABLE oauth_records (
+    model       TEXT NOT NULL, -- what the record is: Session, Grant, RefreshToken and the like
+    id          TEXT NOT NULL,
+    payload     TEXT NOT NULL, -- JSON
+    grant_id    TEXT,
+    user_code   TEXT,
+    uid         TEXT,
+    expires_ms  INTEGER NOT NULL,
+    consumed_ms INTEGER,
+    polled_ms   INTEGER,
+    PRIMARY KEY (model, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX oauth_records_by_expiry ON oauth_records (expires_ms);
+  CREATE INDEX oauth_records_by_grant ON oauth_records (grant_id) WHERE grant_id IS NOT NULL;
+  CREATE UNIQUE INDEX oauth_records_by_user_code ON oauth_records (user_code) WHERE user_code IS NOT NULL;
+  CREATE INDEX oauth_records_by_uid ON oauth_records (model, uid) WHERE uid IS NOT NULL;
+  `,
 ];

@@ -3,7 +3,7 @@ import { ConfigurationError } from "../lib/errors.ts";
 import type { State } from "./state.ts";
 
 /** Random bytes that the origin keeps for itself or hands to those who may have them. */
-export type SecretName = "key_fragment" | "object_reader" | "object_writer" | "url_signing";
+export type SecretName = "key_fragment" | "object_reader" | "object_writer" | "url_signing" | "cookie_signing";
 
 const SECRET_BYTES = 32;
 
@@ -17,6 +17,12 @@ export function readSecret(state: State, name: SecretName): Bytes {
   const value = state.get("SELECT value FROM secrets WHERE name = ?", name)?.value;
   if (value instanceof Uint8Array) return new Uint8Array(value);
   throw new ConfigurationError(["The data folder holds no origin yet: run tally origin init"]);
+}
+
+/** Reads a secret that is made when it is first needed: origins of before do not have it. */
+export function ensureSecret(state: State, name: SecretName): Bytes {
+  state.run("INSERT INTO secrets (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING", name, randomSecret());
+  return readSecret(state, name);
 }
 
 /** Writes or replaces a secret. */

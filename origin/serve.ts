@@ -11,13 +11,16 @@ import { objectsFolder, resourcesFolder } from "./data_folder.ts";
 import { lockFolder } from "./folder_lock.ts";
 import { findGarbage, removeGarbage } from "./garbage.ts";
 import { ObjectFolder } from "./object_store.ts";
+import { AccessTokens } from "./oidc/access_tokens.ts";
+import { Issuer, issuerAt, type IssuerDeps } from "./oidc/issuer.ts";
 import { Organizations } from "./organizations.ts";
 import { masterKeySource } from "./master_key.ts";
 import { PasswordHasher } from "./passwords.ts";
-import { resourceTokens } from "./platform/callers.ts";
+import { tokenCallers } from "./platform/callers.ts";
 import { createPlatform } from "./platform/platform.ts";
 import { baseOf } from "./public_url.ts";
 import { ResourceStore } from "./resource_store.ts";
+import { signInLimit } from "./sign_ins.ts";
 import { notAnOrigin, State } from "./state.ts";
 import { Tokens } from "./tokens.ts";
 import { Versions } from "./versions.ts";
@@ -62,20 +65,20 @@ export async function runOrigin(
   await removeGarbage(await findGarbage(dataDir, Infinity));
   const resources = new ResourceStore(resourcesFolder(dataDir));
   const objects = new ObjectFolder(state, objectsFolder(dataDir));
-  const tokens = new Tokens({ state, accounts, clock });
   const organizations = new Organizations({ state, clock });
   const devices = new Devices({ state, accounts, policy: options.enrolment ?? "automatic", clock });
   const contentKeys = new ContentKeys({ state, source: masterKeySource(options), clock });
   await contentKeys.check().catch((error) => log.error("master_key_missing", { error: messageOf(error) }));
   const versions = new Versions({ state, contentKeys, clock });
   const v2 = { devices, versions, contentKeys };
-  const deps = { state, accounts, organizations, tokens, resources, objects, ...v2, log, clock };
+  const signIns = signInLimit(clock);
+  const deps = { state, accounts, organizations, resources, objects, ...v2, signIns, log, clock };
   const stopped = new AbortController();
   let working = Promise.resolve();
   const handlerAt = (url: URL): Handler => {
-    const publicDeps = { ...deps, publicUrl: publicUrl ?? url };
+    const publicDeps = { ...deps, ...signInAt(publicUrl ?? url, deps) };
     const platform = createPlatform(publicDeps);
-    const app = createOriginApp({ ...publicDeps, platform, authenticate: resourceTokens(tokens) });
+    const app = createOriginApp({ ...publicDeps, platform, authenticate: tokenCallers(publicDeps.tokens) });
     working = platform.work(stopped.signal);
     return (request, cutOff, remoteAddr) => app.fetch(request, { cutOff, remoteAddr });
   };
@@ -89,6 +92,15 @@ export async function runOrigin(
     await working;
   }
   log.info("origin_stopped");
+}
+
+/** What says who calls: its tokens carry the public address. */
+function signInAt(publicUrl: URL, deps: Omit<IssuerDeps, "publicUrl">) {
+  const { state, accounts, clock } = deps;
+  const issuer = new Issuer({ ...deps, publicUrl });
+  const { keys, records } = issuer;
+  const accessTokens = new AccessTokens({ keys, records, accounts, issuer: issuerAt(publicUrl), clock });
+  return { publicUrl, issuer, accessTokens, tokens: new Tokens({ state, accounts, accessTokens, clock }) };
 }
 
 function checkAddress({ host = DEFAULT_HOST, publicUrl }: OriginOptions): void {

@@ -1,8 +1,18 @@
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from "jose";
+import {
+  calculateJwkThumbprint,
+  decodeProtectedHeader,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+  jwtVerify,
+  SignJWT,
+} from "jose";
 import { z } from "zod";
 import { NotSignedInError } from "../lib/errors.ts";
 import type { Clock } from "../lib/system/clock.ts";
 import type { Account, Accounts } from "./accounts.ts";
+import type { AccessTokens } from "./oidc/access_tokens.ts";
 import type { Row, State } from "./state.ts";
 
 /** Issuer of all tokens. */
@@ -64,12 +74,22 @@ export function rotateSigningKey(state: State, key: SigningKey, nowMs: number): 
 export class Tokens {
   readonly #state: State;
   readonly #accounts: Accounts;
+  readonly #accessTokens: AccessTokens | undefined;
   readonly #clock: Clock;
   readonly #imported = new Map<string, ImportedKey>();
 
-  constructor({ state, accounts, clock }: { state: State; accounts: Accounts; clock: Clock }) {
+  constructor(
+    { state, accounts, accessTokens, clock }: {
+      state: State;
+      accounts: Accounts;
+      /** Accepts the access tokens of the issuer as well. */
+      accessTokens?: AccessTokens;
+      clock: Clock;
+    },
+  ) {
     this.#state = state;
     this.#accounts = accounts;
+    this.#accessTokens = accessTokens;
     this.#clock = clock;
   }
 
@@ -89,6 +109,10 @@ export class Tokens {
 
   /** @throws {NotSignedInError} when the token is not ours, has expired, or its account is disabled or gone */
   async verify(token: string): Promise<SignedIn> {
+    if (this.#accessTokens !== undefined && isAccessToken(token)) {
+      const account = await this.#accessTokens.verify(token);
+      return { account, spelledEmail: account.email };
+    }
     const { nameid, unique_name } = await this.#claims(token);
     const account = this.#accounts.byId(nameid);
     if (!account?.enabled) throw new NotSignedInError("The account of this token is disabled or gone");
@@ -140,6 +164,15 @@ export class Tokens {
     const known = this.#imported.get(kid) ?? importKey(kid, String(row?.private_jwk));
     this.#imported.set(kid, known);
     return known;
+  }
+}
+
+/** Says only who verifies a token; each of the two accepts its own algorithm and keys, and nothing else. */
+function isAccessToken(token: string): boolean {
+  try {
+    return decodeProtectedHeader(token).typ === "at+jwt";
+  } catch {
+    return false;
   }
 }
 

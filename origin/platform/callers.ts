@@ -12,8 +12,8 @@ export function callerOf(account: Account): PlatformCaller {
   return { userId: id, email, emailVerified: true, givenName, familyName, organizationId, role: platformRole };
 }
 
-/** Accepts the tokens of `POST /login`. */
-export function resourceTokens(tokens: Tokens): Authenticate {
+/** Accepts the access tokens of the issuer, and the tokens of `POST /login`. */
+export function tokenCallers(tokens: Tokens): Authenticate {
   return async (c) => {
     const token = bearerToken(c.req.header("authorization"));
     if (token === undefined) throw new NotSignedInError("The call needs a bearer token");

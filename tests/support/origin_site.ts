@@ -57,13 +57,14 @@ export class OriginSite implements AsyncDisposable {
     return site;
   }
 
-  async serve(): Promise<void> {
+  /** @param port a free one unless given */
+  async serve({ port = 0 }: { port?: number } = {}): Promise<void> {
     const listening = Promise.withResolvers<string>();
     this.#stop = new AbortController();
     const options = {
       ...this.options,
       dataDir: this.dataDir,
-      port: 0,
+      port,
       ...(this.#clock === undefined ? {} : { clock: this.#clock }),
     };
     this.#running = runOrigin(options, this.#stop.signal, listening.resolve);

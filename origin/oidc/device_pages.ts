@@ -1,0 +1,64 @@
+import type { OidcContext, ProviderClient } from "./library.ts";
+import { type Page, pageHeaders, renderPage } from "./page.ts";
+import { codeConfirmationPage, type CodeForm, codePage, connectedPage, faultPage } from "./pages.ts";
+
+/** Name under which the code of a complete verification address reaches the page: the package's own page would need a script. */
+export const PREFILLED_CODE = "code";
+
+/** What the package tells of an error. */
+interface Told {
+  readonly error: string;
+  readonly error_description?: string;
+}
+
+const CODE_FAULTS: Readonly<Record<string, string>> = {
+  NoCodeError: "Enter the code that the device shows.",
+  NotFoundError: "There is no such code. Look again, and mind that codes are good for ten minutes.",
+  ExpiredError: "This code has expired. Start again on the device.",
+  AlreadyUsedError: "This code was used already. Start again on the device.",
+  AbortedError: "The device was not signed in. You can close this window.",
+};
+const OTHER_FAULT = "This did not work. Start again on the device.";
+
+/** The pages of the device flow, as `features.deviceFlow` takes them. @see RFC 8628, 3.3 */
+export const deviceSources = {
+  userCodeInputSource: async (context: OidcContext, _form: string, _out?: Told, error?: Error): Promise<void> => {
+    const prefilled = context.query[PREFILLED_CODE];
+    const userCode = typeof prefilled === "string" ? prefilled : undefined;
+    const fault = error === undefined ? undefined : CODE_FAULTS[error.name] ?? OTHER_FAULT;
+    await showPage(context, codePage({ ...formOf(context), userCode }, fault));
+  },
+  userCodeConfirmSource: async (
+    context: OidcContext,
+    _form: string,
+    client: ProviderClient,
+    _deviceInfo: object,
+    userCode: string,
+  ): Promise<void> => {
+    await showPage(context, codeConfirmationPage({ ...formOf(context), userCode }, nameOf(client)));
+  },
+  successSource: async (context: OidcContext): Promise<void> => {
+    await showPage(context, connectedPage(nameOf(context.oidc?.client)));
+  },
+};
+
+/** The page of an error that no client can be told. */
+export async function renderError(context: OidcContext, { error, error_description }: Told): Promise<void> {
+  await showPage(context, faultPage(`${error_description ?? error}.`));
+}
+
+/** Answers with a page. @param sentOnTo see {@link pageHeaders} */
+export async function showPage(context: OidcContext, page: Page, sentOnTo?: string): Promise<void> {
+  context.set(pageHeaders(sentOnTo));
+  context.type = "html";
+  context.body = await renderPage(page);
+}
+
+/** What a client is called. */
+export function nameOf(client: ProviderClient | undefined): string {
+  return client?.clientName ?? client?.clientId ?? "The program";
+}
+
+function formOf({ oidc }: OidcContext): CodeForm {
+  return { action: oidc?.urlFor("code_verification") ?? "", xsrf: oidc?.session?.state?.secret ?? "" };
+}
