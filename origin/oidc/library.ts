@@ -125,10 +125,12 @@ export interface Adapter {
  */
 export async function loadOidcLibrary(log: Logger): Promise<OidcLibrary> {
   const { warn } = console;
+  // deno-lint-ignore no-console -- the package's, not ours
   console.warn = (notice: unknown) => log.debug("oidc_notice", { notice: String(notice) });
   try {
     return await import("oidc-provider");
   } finally {
+    // deno-lint-ignore no-console -- the package's, not ours
     console.warn = warn;
   }
 }
