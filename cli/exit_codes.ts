@@ -21,6 +21,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   unsupported_media_type: 1,
   too_large: 1,
   conflict: 1,
+  partial: 1,
   internal: 1,
 };
 
@@ -32,7 +33,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   not_signed_in: 'Sign in with "tally login --email EMAIL"; check the address and the password.',
   token_expired: 'Sign in again with "tally login", or give a newer token.',
   not_allowed: "Sign in with an account whose role may do this, or ask an administrator for the role.",
-  not_found: "Check the folder and the name for typing errors, or publish it first.",
+  not_found: "Check the name or id for typing errors, or publish it first.",
   upstream: "The other side answers, but not as expected: check the address, and the other side's log.",
   unavailable: "Check the address and the network, and that the other side runs.",
   timeout: "The network or the other side is slow: try again.",
@@ -44,6 +45,7 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   malformed: 'One of the two sides speaks another version: compare them with "tally version".',
   unsupported_media_type: 'One of the two sides speaks another version: compare them with "tally version".',
   too_large: "The other side takes no more than its limit.",
+  partial: "See above what did not end well, and why.",
   conflict: "The state of the other side forbids it: see its message.",
   internal: "This is a fault of the program: please report it with the message above.",
 };

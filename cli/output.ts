@@ -32,6 +32,11 @@ export interface Progress extends Disposable {
   update(doneBytes: number, totalBytes?: number): void;
 }
 
+/** A line that changes. Dispose it: it leaves the terminal. */
+export interface LiveLine extends Disposable {
+  show(text: string): void;
+}
+
 const REDRAW_MS = 100;
 const STEP = 0.25;
 const DEFAULT_COLUMNS = 80;
@@ -168,6 +173,24 @@ export class Output {
   progress(label: string, event?: JsonEvent): Progress {
     if (this.json) return event === undefined ? silentProgress() : this.#eventProgress(event);
     return this.#stderr.isTerminal ? this.#barProgress(label) : this.#stepProgress(label);
+  }
+
+  /** A line for a person that changes: redrawn on a terminal, written anew for each change without one, nothing as JSON. */
+  liveLine(): LiveLine {
+    const isDrawn = this.#stderr.isTerminal && !this.json;
+    const draw = (text: string) => this.#stderr.write(encoder.encode(CLEAR_LINE + text));
+    let shown: string | undefined;
+    return {
+      show: (text) => {
+        if (text === shown) return;
+        shown = text;
+        if (isDrawn) draw([...printable(text)].slice(0, Math.max(0, this.#stderr.columns() - 1)).join(""));
+        else this.note(text);
+      },
+      [Symbol.dispose]: () => {
+        if (isDrawn && shown !== undefined) draw("");
+      },
+    };
   }
 
   #print(channel: Channel, text: string, style?: Style): void {

@@ -1,16 +1,19 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import project from "../deno.json" with { type: "json" };
+import { applicationCommand } from "./commands/application.ts";
 import { completionsCommand } from "./commands/completions.ts";
 import { configCommand } from "./commands/config.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { deviceCommand } from "./commands/device.ts";
 import { hardwareCommand } from "./commands/hardware.ts";
+import { healthCommand } from "./commands/health.ts";
 import { keysCommand } from "./commands/keys.ts";
 import { loadCommand } from "./commands/load.ts";
 import { loginCommand } from "./commands/login.ts";
 import { logoutCommand } from "./commands/logout.ts";
 import { originCommand } from "./commands/origin.ts";
 import { openCommand } from "./commands/open.ts";
+import { runCommand } from "./commands/run.ts";
 import { sealCommand } from "./commands/seal.ts";
 import { selfUpdateCommand } from "./commands/self_update.ts";
 import { smallCommand } from "./commands/small.ts";
@@ -30,6 +33,7 @@ const GROUPS: readonly [heading: string, verbs: readonly ((shell: Shell) => Comm
   ["Services:", [deviceCommand, originCommand]],
   ["Resources:", [loadCommand, uploadCommand, unlockCommand]],
   ["Offline:", [sealCommand, openCommand, smallCommand, keysCommand]],
+  ["Platform:", [applicationCommand, runCommand, healthCommand]],
   ["Session:", [loginCommand, logoutCommand, whoamiCommand]],
   ["This machine:", [statusCommand, hardwareCommand, configCommand]],
   ["More:", [demoCommand, versionCommand, selfUpdateCommand, completionsCommand]],
@@ -45,6 +49,7 @@ export function createProgram(shell: Shell): Command {
     .description(DESCRIPTION)
     .version(`tally ${project.version}`, "-V, --version", 'print the version; "tally version" tells more')
     .option("--json", "print JSON: one document, or one line per event for long work")
+    .addOption(new Option("--format <form>", "json is the same as --json").choices(["text", "json"]))
     .option("--config <file>", "settings file with NAME: value lines")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({

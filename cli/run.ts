@@ -32,7 +32,8 @@ export async function run(args: readonly string[], io: Io, programs: Programs, s
 /** Known before the command line is understood, so that a fault in it can be told as JSON. */
 function asksForJson(args: readonly string[]): boolean {
   const end = args.indexOf("--");
-  return args.slice(0, end === -1 ? args.length : end).includes("--json");
+  const flags = args.slice(0, end === -1 ? args.length : end);
+  return flags.includes("--json") || flags.includes("--format=json") || flags[flags.indexOf("--format") + 1] === "json";
 }
 
 function usage(error: CommanderError, output: Output): number {

@@ -18,6 +18,7 @@ export type ErrorCode =
   | "integrity"
   | "disk_full"
   | "docker"
+  | "partial"
   | "interrupted"
   | "internal";
 
@@ -237,6 +238,14 @@ export class DockerError extends TallyError {
   /** `message` is one sentence for a person, without secrets. */
   constructor(message: string, options?: ErrorOptions) {
     super("docker", message, options);
+  }
+}
+
+/** All was done that could be done, but only a part of it ended well; the rest needs a look. */
+export class PartialError extends TallyError {
+  /** `message` is one sentence for a person, without secrets. */
+  constructor(message: string, options?: ErrorOptions) {
+    super("partial", message, options);
   }
 }
 

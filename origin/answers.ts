@@ -34,6 +34,7 @@ const ANSWERS: Readonly<Record<ErrorCode, Answer>> = {
   integrity: { status: 422, title: "Digest mismatch", shown: true },
   disk_full: { status: 507, title: "Insufficient storage", shown: false },
   docker: INTERNAL,
+  partial: INTERNAL,
   interrupted: { status: 503, title: "Shutting down", shown: false },
   internal: INTERNAL,
 };

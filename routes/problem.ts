@@ -37,6 +37,7 @@ export const PROBLEMS: Readonly<Record<ErrorCode, ProblemKind>> = {
   integrity: { status: 502, title: "Damaged or foreign data" },
   disk_full: { status: 507, title: "Disk full" },
   docker: { status: 502, title: "Docker failed" },
+  partial: { status: 502, title: "Only a part succeeded" },
   interrupted: { status: 503, title: "Stopped" },
   internal: { status: 500, title: "Internal error" },
 };

@@ -56,6 +56,7 @@ const STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   integrity: INTERNAL,
   disk_full: 507,
   docker: INTERNAL,
+  partial: INTERNAL,
   interrupted: 503,
   internal: INTERNAL,
 };

@@ -20,6 +20,7 @@ export const ERROR_SAMPLES: readonly errors.TallyError[] = [
   new errors.IntegrityError("m"),
   new errors.DiskFullError("m"),
   new errors.DockerError("m"),
+  new errors.PartialError("m"),
   new errors.InterruptedError("m"),
   new errors.TallyError("internal", "m"),
 ];

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { bashScript, type CompletionNode, fishScript, zshScript } from "../../../cli/completions.ts";
 import { run } from "../../../cli/run.ts";
 import { runChild } from "../../../lib/system/process.ts";
@@ -26,11 +27,19 @@ async function scriptFor(shell: string): Promise<string> {
   return io.said;
 }
 
-async function shellOutput(program: string | undefined, args: readonly string[]): Promise<string> {
+/** Runs a script from a file: as an argument it would be too long. */
+async function shellOutput(
+  program: string | undefined,
+  flags: readonly string[],
+  script: string,
+  words: readonly string[] = [],
+): Promise<string> {
   assert.ok(program !== undefined);
   await using home = await tempFolder(); // fish makes folders in it
   const env = { PATH: "/usr/bin:/bin", HOME: home.path };
-  const { exitCode, stdout, stderr } = await runChild(program, { args, env });
+  const file = join(home.path, "script");
+  await Deno.writeTextFile(file, script);
+  const { exitCode, stdout, stderr } = await runChild(program, { args: [...flags, file, ...words], env });
   assert.equal(stderr, "");
   assert.equal(exitCode, 0);
   return new TextDecoder().decode(stdout).trim();
@@ -41,7 +50,7 @@ async function completeInBash(...words: string[]): Promise<string[]> {
 complete -p tally >/dev/null
 COMP_WORDS=(tally "$@"); COMP_CWORD=$#; _tally
 printf '%s\\n' "\${COMPREPLY[@]}"`;
-  return (await shellOutput(bash, ["-c", script, "bash", ...words])).split("\n");
+  return (await shellOutput(bash, [], script, words)).split("\n");
 }
 
 Deno.test({
@@ -49,7 +58,7 @@ Deno.test({
   ignore: bash === undefined,
   async fn() {
     assert.deepEqual(await completeInBash("lo"), ["load", "login", "logout"]);
-    assert.deepEqual(await completeInBash("load", "--fo"), ["--folder", "--force"]);
+    assert.deepEqual(await completeInBash("load", "--fo"), ["--folder", "--force", "--format"]);
     assert.deepEqual(await completeInBash("--json", "load", "x", "--sha"), ["--sha256"]);
     assert.deepEqual(await completeInBash("load", "--js"), ["--json"]);
     assert.deepEqual(await completeInBash("completions", ""), ["bash", "zsh", "fish"]);
@@ -71,8 +80,8 @@ Deno.test({
   ignore: zsh === undefined,
   async fn() {
     const script = `autoload -U compinit; compinit -u -D\n${await scriptFor("zsh")}\nprint -r -- $_comps[tally]`;
-    assert.equal(await shellOutput(zsh, ["-fc", script]), "_tally");
-    await shellOutput(zsh, ["-fnc", zshScript(TRICKY)]);
+    assert.equal(await shellOutput(zsh, ["-f"], script), "_tally");
+    await shellOutput(zsh, ["-fn"], zshScript(TRICKY));
   },
 });
 
@@ -82,13 +91,13 @@ Deno.test({
   async fn() {
     const complete = async (line: string) => {
       const script = `${await scriptFor("fish")}\ncomplete -C '${line}'`;
-      const lines = (await shellOutput(fish, ["--no-config", "-c", script])).split("\n");
+      const lines = (await shellOutput(fish, ["--no-config"], script)).split("\n");
       return lines.map((found) => found.split("\t")[0]);
     };
     assert.deepEqual(await complete("tally lo"), ["load", "login", "logout"]);
-    assert.deepEqual(await complete("tally load --fo"), ["--folder", "--force"]);
+    assert.deepEqual(await complete("tally load --fo"), ["--folder", "--force", "--format"]);
     assert.deepEqual(await complete("tally completions "), ["bash", "fish", "zsh"]);
-    await shellOutput(fish, ["--no-config", "-c", fishScript(TRICKY)]);
+    await shellOutput(fish, ["--no-config"], fishScript(TRICKY));
   },
 });
 
@@ -96,6 +105,6 @@ Deno.test({
   name: "bashScript() survives descriptions with quotes and commands",
   ignore: bash === undefined,
   async fn() {
-    await shellOutput(bash, ["-nc", bashScript(TRICKY)]);
+    await shellOutput(bash, ["-n"], bashScript(TRICKY));
   },
 });

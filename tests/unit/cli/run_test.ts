@@ -19,6 +19,7 @@ const PROGRAMS: Programs = {
 const VERBS = [
   ...["device", "origin", "login", "logout", "whoami", "load", "upload", "unlock"],
   ...["seal", "open", "small", "keys"],
+  ...["application", "run", "health"],
   ...["status", "hardware", "config", "demo", "version", "self-update", "completions"],
 ];
 

@@ -11,6 +11,7 @@ const EXAMPLES: Record<ErrorCode, (options: ErrorOptions) => TallyError> = {
   unsupported_media_type: (options) => new errors.UnsupportedMediaTypeError("message", options),
   too_large: (options) => new errors.TooLargeError("message", 10, options),
   not_signed_in: (options) => new errors.NotSignedInError("message", options),
+  partial: (options) => new errors.PartialError("message", options),
   token_expired: (options) => new errors.TokenExpiredError("message", options),
   not_allowed: (options) => new errors.NotAllowedError("message", options),
   not_found: (options) => new errors.NotFoundError("message", options),
