@@ -1,8 +1,10 @@
 import { PEER_NAMES, type PeerName } from "../tests/support/peers.ts";
 import { installPackage } from "./apt.ts";
+import { ensureAge } from "./peers/age.ts";
 import { ensureDocker } from "./peers/docker.ts";
 import { ensurePodman } from "./peers/podman.ts";
 import { ensureQemu } from "./peers/qemu.ts";
+import { ensureTink } from "./peers/tink.ts";
 import { ensureVersitygw } from "./peers/versitygw.ts";
 import { findProgram } from "./program.ts";
 
@@ -20,6 +22,8 @@ const ENSURE: Readonly<Record<PeerName, () => Promise<Peer>>> = {
   fish: () => ensureProgram("fish", "fish"),
   script: () => ensureProgram("script", "bsdutils"),
   qemu: ensureQemu,
+  age: ensureAge,
+  tink: ensureTink,
   systemd: () => ensureProgram("systemd-analyze", "systemd"),
 };
 

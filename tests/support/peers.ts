@@ -12,6 +12,8 @@ export const PEER_NAMES = [
   "fish",
   "script",
   "qemu",
+  "age",
+  "tink",
   "systemd",
 ] as const;
 
