@@ -120,6 +120,13 @@ export interface VersionChangeOptions {
   readonly change: "pin" | "unpin" | "withdraw";
 }
 
+/** A program that people may sign in to. */
+export interface OAuthClient {
+  readonly id: string;
+  readonly name: string;
+  readonly redirectUris: readonly string[];
+}
+
 /** The origin, as the command line sees it: its subcommands by name. */
 export interface OriginProgram {
   readonly ORIGIN_COMMANDS: {
@@ -129,7 +136,7 @@ export interface OriginProgram {
       signal: AbortSignal,
       onListening: (url: string) => void,
     ) => Promise<void>;
-    readonly "rotate-keys": (options: { dataDir: string }) => Promise<{ kid: string }>;
+    readonly "rotate-keys": (options: { dataDir: string }) => Promise<{ kid: string; issuerKid?: string }>;
     readonly "rotate-object-tokens": (options: { dataDir: string }) => Promise<void>;
     readonly "set-key-fragment": (options: { dataDir: string; fragment: Bytes }) => Promise<void>;
     readonly "backup": (
@@ -148,6 +155,9 @@ export interface OriginProgram {
     readonly "user move": (
       options: { dataDir: string; email: string; organization: string; organizationRole: string },
     ) => Promise<ListedUser>;
+    readonly "client add": (options: OAuthClient & { dataDir: string }) => Promise<OAuthClient>;
+    readonly "client remove": (options: { dataDir: string; id: string }) => Promise<void>;
+    readonly "client list": (options: { dataDir: string }) => Promise<readonly OAuthClient[]>;
     readonly "user list": (options: { dataDir: string }) => Promise<readonly ListedUser[]>;
     readonly "rotate-master-key": (
       options: { dataDir: string; masterKeyFile?: string },

@@ -4,6 +4,7 @@ import { addUser, listUsers, moveUser } from "./account_commands.ts";
 import { backupOrigin } from "./backup.ts";
 import { collectGarbage } from "./garbage.ts";
 import { type FirstAdministrator, initOrigin } from "./init.ts";
+import { addClient, listClients, removeClient } from "./oidc/client_commands.ts";
 import { IssuerKeys } from "./oidc/issuer_keys.ts";
 import { addOrganization, changeOrganization, listOrganizations } from "./organization_commands.ts";
 import { type OriginFolder, withOrigin } from "./origin_folder.ts";
@@ -74,6 +75,9 @@ export const ORIGIN_COMMANDS = {
   "organization add": addOrganization,
   "organization set": changeOrganization,
   "organization list": listOrganizations,
+  "client add": addClient,
+  "client remove": removeClient,
+  "client list": listClients,
   "user add": addUser,
   "user move": moveUser,
   "user list": listUsers,

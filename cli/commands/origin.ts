@@ -5,6 +5,7 @@ import { readSmallFile } from "../../lib/system/files.ts";
 import { stderrLog } from "../log.ts";
 import type { OriginServeOptions, Shell } from "../shell.ts";
 import { adopt, verb } from "../verb.ts";
+import { clientCommand } from "./origin_client.ts";
 import { type FolderFlags, folderVerb, MASTER_KEY_FILE_DOC } from "./origin_folder.ts";
 import { organizationCommand } from "./origin_organization.ts";
 import { backupCommand, gcCommand, restoreCommand } from "./origin_upkeep.ts";
@@ -33,7 +34,7 @@ const FRAGMENT_LIMIT_BYTES = 64 * 1024;
 const SUBCOMMANDS: readonly ((shell: Shell) => Command)[] = [
   ...[initCommand, serveCommand],
   ...[rotateKeysCommand, rotateTokensCommand, setFragmentCommand],
-  ...[organizationCommand, userCommand],
+  ...[organizationCommand, userCommand, clientCommand],
   ...[publisherCommand, devicesCommand, versionCommand, grantsCommand, rotateMasterKeyCommand],
   ...[backupCommand, restoreCommand, gcCommand],
 ];
@@ -126,8 +127,12 @@ function rotateKeysCommand({ output, programs }: Shell): Command {
   return folderVerb("rotate-keys", "Sign new tokens with a new key; those signed before stay good until they expire", [
     ["tally origin rotate-keys --data-dir /srv/origin", "also while the origin serves"],
   ]).action(async ({ dataDir }: FolderFlags) => {
-    const { kid } = await (await programs.origin()).ORIGIN_COMMANDS["rotate-keys"]({ dataDir });
-    output.result({ kid }, `New tokens are signed with the key ${kid}`);
+    const rotated = await (await programs.origin()).ORIGIN_COMMANDS["rotate-keys"]({ dataDir });
+    const { kid, issuerKid } = rotated;
+    const issuer = issuerKid === undefined
+      ? []
+      : [`New access tokens of the issuer are signed with the key ${issuerKid}`];
+    output.result(rotated, `New tokens are signed with the key ${kid}`, ...issuer);
   });
 }
 

@@ -18,6 +18,7 @@ const CODE_FAULTS: Readonly<Record<string, string>> = {
   AlreadyUsedError: "This code was used already. Start again on the device.",
   AbortedError: "The device was not signed in. You can close this window.",
 };
+const CODE_ROUTES: readonly string[] = ["code_verification", "device_resume"];
 const OTHER_FAULT = "This did not work. Start again on the device.";
 
 /** The pages of the device flow, as `features.deviceFlow` takes them. @see RFC 8628, 3.3 */
@@ -41,6 +42,21 @@ export const deviceSources = {
     await showPage(context, connectedPage(nameOf(context.oidc?.client)));
   },
 };
+
+/**
+ * A middleware for the form of a device's code when it comes without a session, or with one that has expired: the package cannot
+ * keep what it wants to keep in it, and fails.
+ */
+export async function refuseStrayCode(context: OidcContext, next: () => Promise<void>): Promise<void> {
+  try {
+    await next();
+  } catch (error) {
+    const { oidc } = context;
+    if (!CODE_ROUTES.includes(oidc?.route ?? "") || oidc?.session?.new !== true) throw error;
+    context.status = 400;
+    await showPage(context, faultPage("This form has expired, or was begun in another browser. Enter the code again."));
+  }
+}
 
 /** The page of an error that no client can be told. */
 export async function renderError(context: OidcContext, { error, error_description }: Told): Promise<void> {

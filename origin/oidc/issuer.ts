@@ -8,6 +8,7 @@ import { ensureSecret } from "../secrets.ts";
 import type { State } from "../state.ts";
 import { Clients } from "./clients.ts";
 import { DEVICE_INTERVAL_SECONDS, providerConfiguration } from "./configuration.ts";
+import { refuseStrayCode } from "./device_pages.ts";
 import { INTERACTION_PATH, interactionPages } from "./interaction.ts";
 import { type IssuerKey, IssuerKeys } from "./issuer_keys.ts";
 import { loadOidcLibrary, type OidcContext, type OidcProvider } from "./library.ts";
@@ -80,6 +81,7 @@ export class Issuer {
     const parts = { library, records: this.records, accounts, organizations, key, cookieKey, interactionPath };
     const provider = new library.default(issuerAt(publicUrl), providerConfiguration(parts));
     provider.use((context, next) => this.#pace(context, next));
+    provider.use(refuseStrayCode);
     provider.use(interactionPages({ provider, accounts, organizations, signIns, clock }));
     logErrors(provider, log);
     return { handle: provider.callback() };

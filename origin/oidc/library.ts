@@ -95,7 +95,12 @@ export interface OidcContext {
     readonly route: string;
     readonly params?: RequestParameters;
     readonly result?: { readonly consent?: { readonly grantId?: string } };
-    readonly session?: { readonly accountId?: string; readonly state?: { readonly secret?: string } };
+    readonly session?: {
+      readonly accountId?: string;
+      readonly state?: { readonly secret?: string };
+      /** It is not stored yet. */
+      readonly new?: boolean;
+    };
     readonly client?: ProviderClient;
     urlFor(route: string): string;
   };

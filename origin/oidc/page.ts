@@ -26,7 +26,7 @@ const STYLE_HASH = createHash("sha256").update(STYLE).digest("base64");
 
 /** A page as the browser gets it. It needs no script, and the policy of {@link pageHeaders} allows none. */
 export async function renderPage({ title, body }: Page): Promise<string> {
-  return String(
+  const page = String(
     await html`
       <!DOCTYPE html>
       <html lang="en">
@@ -46,6 +46,7 @@ export async function renderPage({ title, body }: Page): Promise<string> {
       </html>
     `,
   );
+  return page.trim();
 }
 
 /**
