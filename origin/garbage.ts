@@ -5,8 +5,10 @@ import { folderState, workFolder } from "../lib/system/folders.ts";
 import { captureFolder, objectsFolder, resourcesFolder } from "./data_folder.ts";
 import { presentObjects, requireDatabase } from "./database_file.ts";
 import { lockPath } from "./folder_lock.ts";
+import { findExpired, removeExpired } from "./platform/retention.ts";
+import { State } from "./state.ts";
 
-/** A file that a killed process left. */
+/** A file that nobody needs any more. */
 export interface GarbageFile {
   readonly path: string;
   readonly sizeBytes: number;
@@ -24,8 +26,8 @@ export interface GarbageOptions {
 const GRACE_MS = 24 * 3600_000;
 
 /**
- * Removes what no row names, and what killed uploads and backups left. While an origin serves the folder, only what nobody
- * has touched for a day.
+ * Removes what no row names, what killed uploads, workers and backups left, and artifacts of runs that ended 30 days ago. While
+ * an origin serves the folder, only what nobody has touched for a day.
  * @returns what was removed, or would be
  * @throws {ConfigurationError} there is no origin
  */
@@ -34,12 +36,16 @@ export async function collectGarbage(
 ): Promise<readonly GarbageFile[]> {
   await requireDatabase(dataDir);
   using lock = await lockFile(lockPath(dataDir));
-  const garbage = await findGarbage(dataDir, lock === undefined ? clock.now() - GRACE_MS : Infinity);
+  const beforeMs = lock === undefined ? clock.now() - GRACE_MS : Infinity;
+  using state = await State.open(dataDir, clock.now());
+  const retention = { state, dataDir, nowMs: clock.now(), strayBeforeMs: beforeMs };
+  const expired = dryRun ? await findExpired(retention) : await removeExpired(retention);
+  const garbage = await findGarbage(dataDir, beforeMs);
   if (!dryRun) {
     await removeGarbage(garbage);
     await removeKilledBackup(dataDir);
   }
-  return garbage;
+  return [...expired, ...garbage].map(({ path, sizeBytes }) => ({ path, sizeBytes }));
 }
 
 /**

@@ -18,6 +18,7 @@ import { masterKeySource } from "./master_key.ts";
 import { PasswordHasher } from "./passwords.ts";
 import { tokenCallers } from "./platform/callers.ts";
 import { createPlatform } from "./platform/platform.ts";
+import { removeExpired } from "./platform/retention.ts";
 import { baseOf } from "./public_url.ts";
 import { ResourceStore } from "./resource_store.ts";
 import { signInLimit } from "./sign_ins.ts";
@@ -62,6 +63,7 @@ export async function runOrigin(
   using _lock = await lockFolder(dataDir);
   const accounts = new Accounts({ state, passwords: new PasswordHasher(), clock });
   if (accounts.count() === 0) throw notAnOrigin(dataDir);
+  await removeExpired({ state, dataDir, nowMs: clock.now(), strayBeforeMs: Infinity });
   await removeGarbage(await findGarbage(dataDir, Infinity));
   const resources = new ResourceStore(resourcesFolder(dataDir));
   const objects = new ObjectFolder(state, objectsFolder(dataDir));

@@ -9,8 +9,8 @@ export interface ArtifactStore {
 }
 
 const DAY_MS = 24 * 3600_000;
-/** Artifacts go so long after their run has ended. */
-const RETENTION_MS = 30 * DAY_MS;
+/** Artifacts go so long after their run has ended, and inputs so long after they were sent. */
+export const RETENTION_MS = 30 * DAY_MS;
 
 /** Removes the outputs of a run: first all their names, in one step, then the bytes. */
 export async function removeOutputs(

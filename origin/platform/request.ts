@@ -7,6 +7,8 @@ import type { PlatformEnv } from "./caller.ts";
 import { invalid, InvalidRequestError, issuesOf, type Place } from "./problems.ts";
 
 const BODY_LIMIT_BYTES = 16 * 1024 ** 2;
+/** What is nested deeper cannot be walked by functions that call themselves. */
+const DEPTH_LIMIT = 200;
 const BODY_LIMIT_MS = 60_000;
 const PAGE_SIZE = { min: 5, max: 100, default: 50 } as const;
 const REPEATED: ReadonlySet<string> = new Set(["sort", "relation", "item_id__in", "external_id__in"]);
@@ -115,8 +117,31 @@ function parseWith<T extends z.ZodType>(schema: T, value: unknown, place: Place)
 
 function parseJson(bytes: Bytes): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    if (!isShallow(text)) throw new RangeError("The JSON is nested too deeply");
+    return JSON.parse(text);
   } catch {
     throw new InvalidRequestError([{ loc: ["body"], msg: "JSON decode error", type: "json_invalid" }]);
   }
+}
+
+/** Whether no value stands inside more than {@link DEPTH_LIMIT} others; brackets within strings do not count. */
+function isShallow(json: string): boolean {
+  let depth = 0;
+  for (let index = 0; index < json.length; index++) {
+    const character = json[index];
+    if (character === '"') index = endOfString(json, index);
+    else if (character === "[" || character === "{") depth++;
+    else if (character === "]" || character === "}") depth--;
+    if (depth > DEPTH_LIMIT) return false;
+  }
+  return true;
+}
+
+function endOfString(json: string, start: number): number {
+  for (let index = start + 1; index < json.length; index++) {
+    if (json[index] === "\\") index++;
+    else if (json[index] === '"') return index;
+  }
+  return json.length;
 }

@@ -13,10 +13,9 @@ export interface Token {
 const BLANK = /[ \t\n\r\f]+/y;
 const NUMBER = /(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w$.])/y;
 const NAME = /[A-Za-z_\u0080-\u{10ffff}][\w\u0080-\u{10ffff}]*/uy;
-const SYMBOL = /\*\*|&&|\|\||==|!=|<>|<=|>=|[$@.*?()[\]{},<>=!+\-/%]/y;
+const SYMBOL = /\*\*|&&|\|\||==|!=|<>|<=|>=|[$@.*?()[\]{},<>!+\-/%]/y;
 const ESCAPE = /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]{1,6})\}|([^]))/uy;
 const SIMPLE: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v" };
-const SYNONYMS: Readonly<Record<string, string>> = { "=": "==", "<>": "!=" };
 const LAST_CODE_POINT = 0x10ffff;
 
 /** The words of a JSONPath, in time linear in its length. @throws {JsonPathError} */
@@ -44,7 +43,7 @@ function tokenAt(path: string, at: number): { token: Token; end: number } {
   if (name !== undefined) return { token: { kind: "name", text: name, at }, end: at + name.length };
   const symbol = matchAt(SYMBOL, path, at);
   if (symbol === undefined) throw new JsonPathError(`Unexpected character at position ${at + 1}`);
-  return { token: { kind: "symbol", text: SYNONYMS[symbol] ?? symbol, at }, end: at + symbol.length };
+  return { token: { kind: "symbol", text: symbol === "<>" ? "!=" : symbol, at }, end: at + symbol.length };
 }
 
 function stringAt(path: string, at: number): { token: Token; end: number } {

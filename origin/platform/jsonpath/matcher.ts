@@ -124,9 +124,9 @@ class Walk {
       case "member":
         return yield* this.#members(value, scope, (object) => memberOf(object, step.name));
       case "anyMember":
-        return yield* this.#members(value, scope, (object) => Object.values(object));
+        return yield* this.#members(value, scope, (object) => [...this.#each(storedOrder(object))]);
       case "anyElement":
-        if (Array.isArray(value)) return yield* value;
+        if (Array.isArray(value)) return yield* this.#each(value);
         if (!this.#lax && !scope.forgiving) throw new StructureError();
         if (this.#lax) yield value;
         return;
@@ -169,17 +169,19 @@ class Walk {
       const last = to === undefined ? first : this.#index(to, inside);
       const isOutside = first < 0 || first > last || last >= array.length;
       if (isOutside && !scope.forgiving) throw new StructureError();
-      for (let index = Math.max(0, first); index <= Math.min(last, array.length - 1); index++) yield array[index];
+      yield* this.#each(array.slice(Math.max(0, first), last + 1));
     }
   }
 
   *#descendants(value: Json, from: number, to: number, level: number): Generator<Json> {
     this.#spend(1);
-    // `last` means the leaves only
-    const isWanted = from === Infinity ? !isContainer(value) : level >= from && level <= to;
+    // `last` means the leaves only, and the value itself is none
+    const isWanted = from === Infinity ? to === from && level > 0 && !isContainer(value) : level >= from && level <= to;
     if (isWanted) yield value;
     if (level >= to || !isContainer(value)) return;
-    for (const each of Object.values(value as object)) yield* this.#descendants(each, from, to, level + 1);
+    for (const each of Array.isArray(value) ? value : storedOrder(value as object)) {
+      yield* this.#descendants(each, from, to, level + 1);
+    }
   }
 
   *#method(name: string, value: Json): Generator<Json> {
@@ -200,8 +202,15 @@ class Walk {
   /** The values of an operand: in lax mode an array stands for its elements. */
   *#unwrapped(expression: Expression, scope: Scope): Generator<Json> {
     for (const value of this.#values(expression, scope)) {
-      if (this.#lax && Array.isArray(value)) yield* value;
+      if (this.#lax && Array.isArray(value)) yield* this.#each(value);
       else yield value;
+    }
+  }
+
+  *#each(values: readonly Json[]): Generator<Json> {
+    for (const value of values) {
+      this.#spend(1);
+      yield value;
     }
   }
 
@@ -322,6 +331,12 @@ function kindOf(value: Json): Kind {
 
 function isContainer(value: Json): boolean {
   return typeof value === "object" && value !== null;
+}
+
+/** Values in the order of PostgreSQL's `jsonb`: short keys first. It decides what comes before the first error. */
+function storedOrder(object: object): Json[] {
+  const entries = Object.entries(object).sort(([a], [b]) => a.length - b.length || codePointOrder(a, b));
+  return entries.map(([, value]) => value);
 }
 
 function memberOf(object: object, name: string): Json[] | undefined {

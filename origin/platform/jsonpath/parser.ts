@@ -18,10 +18,10 @@ type Node = Expression | Predicate;
 export const PATH_LIMIT_CHARACTERS = 1000;
 
 const COMPARISONS: ReadonlySet<string> = new Set(["==", "!=", "<", "<=", ">", ">="]);
-const ANY_DEPTH = Infinity;
+const ANY_DEPTH = Infinity; // also `last`
 const LITERALS: Readonly<Record<string, boolean | null>> = { true: true, false: false, null: null };
 /** A path that begins with a name is one of the root's members, but for these words. */
-const BARE_NAME = /^\s*(?!(?:strict|lax|exists|true|false|null)\b)["A-Za-z_]/;
+const BARE_NAME = /^\s*(?!(?:strict|lax|exists|true|false|null)\b)["A-Za-z_]/i;
 
 /**
  * Reads a JSONPath in the form of PostgreSQL (what `@?` takes, without dates and variables). A path that begins with a name
