@@ -4,6 +4,7 @@ import { ensureAge } from "./peers/age.ts";
 import { ensureDocker } from "./peers/docker.ts";
 import { ensurePodman } from "./peers/podman.ts";
 import { ensureQemu } from "./peers/qemu.ts";
+import { ensureSchemathesis } from "./peers/schemathesis.ts";
 import { ensureTink } from "./peers/tink.ts";
 import { ensureVersitygw } from "./peers/versitygw.ts";
 import { findProgram } from "./program.ts";
@@ -24,6 +25,7 @@ const ENSURE: Readonly<Record<PeerName, () => Promise<Peer>>> = {
   qemu: ensureQemu,
   age: ensureAge,
   tink: ensureTink,
+  schemathesis: ensureSchemathesis,
   systemd: () => ensureProgram("systemd-analyze", "systemd"),
 };
 

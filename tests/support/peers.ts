@@ -14,6 +14,7 @@ export const PEER_NAMES = [
   "qemu",
   "age",
   "tink",
+  "schemathesis",
   "systemd",
 ] as const;
 
