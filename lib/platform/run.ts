@@ -148,6 +148,11 @@ export class Run {
     );
   }
 
+  /** The same as {@link Run.download}, by its name of 2025. */
+  downloadToFolder(base: string, options: RunDownloadOptions = {}): Promise<RunDownload> {
+    return this.download(base, options);
+  }
+
   /**
    * The run as it is, and again whenever its state or the number of items in a state has changed, until it has ended.
    * @throws {UpstreamTimeoutError} it has not ended after `timeoutMs`
