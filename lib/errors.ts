@@ -152,15 +152,15 @@ export class RateLimitedError extends TallyError {
 }
 
 /** A server that we depend on. */
-export type Service = "API" | "CDN" | "device" | "engine" | "input server" | "update server" | "issuer" | "platform";
+export type Upstream = "API" | "CDN" | "device" | "engine" | "input server" | "update server" | "issuer" | "platform";
 
 /** The API, the CDN or the device answered with something that is not an answer to our call. */
 export class UpstreamError extends TallyError {
   /** Who it was. */
-  readonly service: Service;
+  readonly service: Upstream;
 
   /** `message` is one sentence for a person, without secrets. */
-  constructor(service: Service, message: string, options?: ErrorOptions) {
+  constructor(service: Upstream, message: string, options?: ErrorOptions) {
     super("upstream", message, options);
     this.service = service;
   }
@@ -169,10 +169,10 @@ export class UpstreamError extends TallyError {
 /** The API, the CDN or the device cannot be reached. */
 export class UnavailableError extends TallyError {
   /** Who it was. */
-  readonly service: Service;
+  readonly service: Upstream;
 
   /** `message` is one sentence for a person, without secrets. */
-  constructor(service: Service, message: string, options?: ErrorOptions) {
+  constructor(service: Upstream, message: string, options?: ErrorOptions) {
     super("unavailable", message, options);
     this.service = service;
   }
@@ -181,10 +181,10 @@ export class UnavailableError extends TallyError {
 /** The API, the CDN or the device was reached and then kept silent for too long. */
 export class UpstreamTimeoutError extends TallyError {
   /** Who it was. */
-  readonly service: Service;
+  readonly service: Upstream;
 
   /** `message` is one sentence for a person, without secrets. */
-  constructor(service: Service, message: string, options?: ErrorOptions) {
+  constructor(service: Upstream, message: string, options?: ErrorOptions) {
     super("timeout", message, options);
     this.service = service;
   }

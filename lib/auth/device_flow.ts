@@ -8,9 +8,11 @@ import { grantOf, type TokenGrant } from "./token_grant.ts";
 
 /** What a person has to do on another device. */
 export interface DevicePrompt {
+  /** The code to confirm. */
   readonly userCode: string;
   /** With the code in it where the issuer offers that, else the page that asks for it. */
   readonly verificationUrl: string;
+  /** How long the code is good. */
   readonly expiresInMs: number;
 }
 

@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from "jose";
-import { type Service, TooLargeError, UnavailableError, UpstreamError } from "../errors.ts";
+import { TooLargeError, UnavailableError, type Upstream, UpstreamError } from "../errors.ts";
 import type { HttpClient } from "../http/client.ts";
 import { collect } from "../streams.ts";
 
@@ -7,7 +7,7 @@ import { collect } from "../streams.ts";
 export interface KeySetOptions {
   readonly url: URL;
   /** Who publishes them, for messages. */
-  readonly service: Service;
+  readonly service: Upstream;
   readonly http: HttpClient;
   /** An unknown `kid` makes us ask for new keys at most this often. */
   readonly cooldownMs: number;

@@ -17,6 +17,7 @@ import { refreshGrant, revokeGrant, type TokenGrant } from "./token_grant.ts";
 export interface SignInUi {
   /** Missing where there is no browser: then a code is shown. */
   readonly openBrowser?: OpenBrowser | undefined;
+  /** Shows the code that has to be confirmed. */
   readonly showPrompt: (prompt: DevicePrompt) => void;
   /** Tells why something goes another way than asked. */
   readonly note: (sentence: string) => void;

@@ -19,14 +19,23 @@ import type { Secret } from "./secret.ts";
 export interface GivenOAuth {
   /** The `iss` of its tokens. */
   readonly issuer?: string | undefined;
+  /** Whom its access tokens are for. */
   readonly audience?: string | undefined;
+  /** Where people sign in. */
   readonly authorizationBaseUrl?: URL | undefined;
+  /** Where codes become tokens. */
   readonly tokenUrl?: URL | undefined;
+  /** Where codes for another device come from. */
   readonly deviceUrl?: URL | undefined;
+  /** Its public keys. */
   readonly jwsJsonUrl?: URL | undefined;
+  /** Where tokens are made useless. */
   readonly revocationUrl?: URL | undefined;
+  /** Name of this program, where people sign in in a browser. */
   readonly clientIdInteractive?: string | undefined;
+  /** Name of this program, where they confirm a code. */
   readonly clientIdDevice?: string | undefined;
+  /** Where the browser comes back to, on this machine. */
   readonly redirectUri: URL;
 }
 
@@ -48,22 +57,31 @@ export type PlatformCacheTtls = Readonly<
 
 /** Everything that the platform client needs to know, checked. */
 export interface PlatformSettings {
+  /** Which installation it is. */
   readonly environment: KnownEnvironment | "custom";
   /** Ends with a slash: `new URL("api/v1/me", apiRoot)`. */
   readonly apiRoot: URL;
+  /** What is known of its issuer. */
   readonly oauth: GivenOAuth;
+  /** What tokens are asked to allow. */
   readonly scopes: readonly string[];
+  /** Where people sign in who have several. */
   readonly organizationId: string | undefined;
   /** A refresh token that somebody gave in the settings. */
   readonly refreshToken: Secret | undefined;
   /** An access token that is used as it is: no sign-in, no cache. */
   readonly token: Secret | undefined;
+  /** Where the installation tells of disturbances. */
   readonly statusPageUrl: URL | undefined;
+  /** Where tokens are kept. */
   readonly cacheDir: string;
   /** By how much clocks may differ. */
   readonly leewayMs: number;
+  /** Longest time of each kind of call. */
   readonly timeoutsMs: PlatformTimeouts;
+  /** How each kind of call is repeated. */
   readonly retries: Readonly<Record<RetriedArea, RetryPolicy>>;
+  /** How long each kind of answer stays good. */
   readonly cacheTtlsMs: PlatformCacheTtls;
 }
 

@@ -2,8 +2,8 @@ import type { Bytes } from "../bytes.ts";
 import {
   ConfigurationError,
   InterruptedError,
-  type Service,
   UnavailableError,
+  type Upstream,
   UpstreamError,
   UpstreamTimeoutError,
 } from "../errors.ts";
@@ -61,7 +61,7 @@ const MIN_PIECE_BYTES = 16 * 1024;
  * @throws {UnavailableError} the server cannot be reached; {UpstreamTimeoutError} it does not answer in time;
  * {UpstreamError} it redirects; {InterruptedError} the signal was aborted
  */
-export function httpClient(service: Service, options: HttpClientOptions = {}): HttpClient {
+export function httpClient(service: Upstream, options: HttpClientOptions = {}): HttpClient {
   const transports = new Transports(processEnvironment);
   return async (url, request = {}) => {
     const timeoutMs = request.timeoutMs ?? DEFAULT_TIMEOUT_MS;
@@ -111,7 +111,7 @@ function fixedTransport(url: URL, { unixSocket, address }: HttpClientOptions): T
  */
 async function fetchThrough(
   transports: Transports,
-  service: Service,
+  service: Upstream,
   url: URL,
   init: RequestInit & { readonly signal: AbortSignal },
 ): Promise<Response> {
@@ -149,7 +149,7 @@ function neverConnected(error: unknown): boolean {
   return cause instanceof Error && cause.message.includes("client error (Connect)");
 }
 
-function unreachable(service: Service, url: URL, way: string): UnavailableError {
+function unreachable(service: Upstream, url: URL, way: string): UnavailableError {
   return new UnavailableError(service, `The ${service} at ${url.host} cannot be reached ${way}`);
 }
 
@@ -207,7 +207,7 @@ function emptyBody(): ByteStream {
 }
 
 /** Lets a reader's own memory through to the connection, so that nothing is copied on the way. */
-function guarded(service: Service, url: URL, body: ByteStream, watchdog: Watchdog, stallMs: number): ByteStream {
+function guarded(service: Upstream, url: URL, body: ByteStream, watchdog: Watchdog, stallMs: number): ByteStream {
   const reader = body.getReader({ mode: "byob" });
   // An aborted fetch keeps its connection until somebody reads on; a cancelled body closes it at once.
   watchdog.onFire(() => void reader.cancel().catch(() => undefined)); // it may have failed by itself
@@ -245,7 +245,7 @@ function guarded(service: Service, url: URL, body: ByteStream, watchdog: Watchdo
   }, { highWaterMark: 0 });
 }
 
-function translate(service: Service, url: URL, error: unknown, watchdog: Watchdog, signal?: AbortSignal): unknown {
+function translate(service: Upstream, url: URL, error: unknown, watchdog: Watchdog, signal?: AbortSignal): unknown {
   if (error instanceof UpstreamError || error instanceof UnavailableError || error instanceof ConfigurationError) {
     return error;
   }

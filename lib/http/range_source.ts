@@ -2,8 +2,8 @@ import {
   ConflictError,
   NotAllowedError,
   NotFoundError,
-  type Service,
   UnavailableError,
+  type Upstream,
   UpstreamError,
 } from "../errors.ts";
 import { type ByteStream, byteStream } from "../streams.ts";
@@ -45,7 +45,7 @@ export interface RangeAddress {
 /** What an HTTP source is made of. */
 export interface HttpSourceOptions {
   readonly name: string;
-  readonly service: Service;
+  readonly service: Upstream;
   readonly http: HttpClient;
   /** The address for one attempt: called anew for each, so that a signed one is never stale. */
   readonly address: (signal: AbortSignal) => Promise<RangeAddress>;
@@ -59,7 +59,7 @@ export interface HttpSourceOptions {
 class BusyError extends UnavailableError implements DelayedRetry {
   readonly retryAfterMs: number;
 
-  constructor(service: Service, message: string, retryAfterMs: number) {
+  constructor(service: Upstream, message: string, retryAfterMs: number) {
     super(service, message);
     this.retryAfterMs = retryAfterMs;
   }

@@ -26,6 +26,7 @@ export class RateLimit {
   readonly #clock: Clock;
   #freeAtMs = -Infinity;
 
+  /** The rate counts from the first byte that is taken. */
   constructor(bytesPerSecond: number, clock: Clock) {
     this.#bytesPerSecond = bytesPerSecond;
     this.#clock = clock;

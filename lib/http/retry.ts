@@ -7,6 +7,7 @@ export interface RetryPolicy {
   readonly attempts: number;
   /** Longest pause before the second call; doubles with each further one. */
   readonly baseDelayMs: number;
+  /** No pause is longer. */
   readonly maxDelayMs: number;
 }
 

@@ -4,16 +4,21 @@ import { maskMe } from "./masking.ts";
 
 /** What the claims of an access token say. */
 export interface TokenInfo {
+  /** Who has signed it. */
   readonly issuer: string | null;
   /** Unix time in seconds. */
   readonly issued_at: number | null;
   /** Unix time in seconds. */
   readonly expires_at: number | null;
+  /** What it allows. */
   readonly scope: readonly string[];
+  /** Whom it is for. */
   readonly audience: readonly string[];
   /** The client that it was given to. */
   readonly authorized_party: string | null;
+  /** The organisation that it was given in. */
   readonly org_id: string | null;
+  /** What its owner may do in the organisation. */
   readonly role: string;
   /** Seconds that are left; 0 when it has expired. */
   readonly expires_in: number;
@@ -21,10 +26,13 @@ export interface TokenInfo {
 
 /** Who is signed in, with which role, where, and for how long. */
 export interface UserInfo {
+  /** What they may do in the organisation. */
   readonly role: string;
   /** `null` where the token is not one that can be read. */
   readonly token: TokenInfo | null;
+  /** Whose token it is. */
   readonly user: UserData;
+  /** Where they belong. */
   readonly organization: OrganizationData;
 }
 
