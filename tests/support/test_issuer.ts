@@ -21,6 +21,8 @@ interface PendingCode {
 export interface TestIssuerOptions {
   /** Serves TLS with these. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Name in its addresses. */
+  readonly host?: string;
 }
 
 const CLIENT_ID = "test-client";
@@ -73,6 +75,8 @@ export class TestIssuer implements AsyncDisposable {
   mint: (issuer: TestIssuer) => Promise<string> = (issuer) => issuer.token();
   /** Changes the way back from the authorization page. */
   answer: (parameters: URLSearchParams) => URLSearchParams = (parameters) => parameters;
+  /** Answers for the platform in place of the usual; `undefined` leaves it at that. */
+  me: () => Response | undefined = () => undefined;
   /** Keys that it publishes. */
   published: JWK[];
   /** Overrides the `scope` of the answers. */
@@ -83,12 +87,13 @@ export class TestIssuer implements AsyncDisposable {
   readonly #codes = new Map<string, PendingCode>();
   readonly #refreshTokens = new Set<string>();
 
-  private constructor(key: SigningKey, { tls }: TestIssuerOptions) {
+  private constructor(key: SigningKey, { tls, host = "127.0.0.1" }: TestIssuerOptions) {
     this.key = key;
     this.published = [key.publicJwk];
     const where = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
-    this.#server = Deno.serve({ ...where, ...tls }, (request) => this.#answer(request));
-    this.url = new URL(`${tls === undefined ? "http" : "https"}://127.0.0.1:${this.#server.addr.port}/`);
+    const certificate = tls === undefined ? {} : { cert: tls.cert, key: tls.key };
+    this.#server = Deno.serve({ ...where, ...certificate }, (request) => this.#answer(request));
+    this.url = new URL(`${tls === undefined ? "http" : "https"}://${host}:${this.#server.addr.port}/`);
   }
 
   static async start(options: TestIssuerOptions = {}): Promise<TestIssuer> {
@@ -183,9 +188,8 @@ export class TestIssuer implements AsyncDisposable {
         this.#refreshTokens.delete(form?.token ?? "");
         return new Response(null, { status: 200 });
       case "/api/v1/me":
-        return request.headers.has("authorization")
-          ? Response.json(ME)
-          : new Response("Jwt is missing", { status: 401 });
+        if (!request.headers.has("authorization")) return new Response("Jwt is missing", { status: 401 });
+        return this.me() ?? Response.json(ME);
     }
     return new Response(null, { status: 404 });
   }
