@@ -16,6 +16,7 @@ import { openCommand } from "./commands/open.ts";
 import { runCommand } from "./commands/run.ts";
 import { sealCommand } from "./commands/seal.ts";
 import { selfUpdateCommand } from "./commands/self_update.ts";
+import { signUrlCommand } from "./commands/sign_url.ts";
 import { smallCommand } from "./commands/small.ts";
 import { statusCommand } from "./commands/status.ts";
 import { unlockCommand } from "./commands/unlock.ts";
@@ -33,7 +34,7 @@ const GROUPS: readonly [heading: string, verbs: readonly ((shell: Shell) => Comm
   ["Services:", [deviceCommand, originCommand]],
   ["Resources:", [loadCommand, uploadCommand, unlockCommand]],
   ["Offline:", [sealCommand, openCommand, smallCommand, keysCommand]],
-  ["Platform:", [applicationCommand, runCommand, healthCommand]],
+  ["Platform:", [applicationCommand, runCommand, healthCommand, signUrlCommand]],
   ["Session:", [loginCommand, logoutCommand, whoamiCommand]],
   ["This machine:", [statusCommand, hardwareCommand, configCommand]],
   ["More:", [demoCommand, versionCommand, selfUpdateCommand, completionsCommand]],

@@ -6,7 +6,7 @@ import { ITEM_COLUMNS, itemRow, progressText, runLines } from "../run_text.ts";
 import { watchRun } from "../run_watch.ts";
 import type { Shell } from "../shell.ts";
 import { adopt, verb } from "../verb.ts";
-import { runDownloadCommand } from "./run_download.ts";
+import { downloadCommand } from "./run_download.ts";
 import { cancelByFilterCommand, listCommand } from "./run_list.ts";
 import { metadataCommand } from "./run_metadata.ts";
 import { shareCommand } from "./run_share.ts";
@@ -38,7 +38,7 @@ export function runCommand(shell: Shell): Command {
     ["tally run list --tags trial", "own runs with a tag"],
   ]);
   const verbs = [
-    ...[submitCommand, listCommand, describeCommand, resultsCommand, waitCommand, runDownloadCommand],
+    ...[submitCommand, listCommand, describeCommand, resultsCommand, waitCommand, downloadCommand],
     ...[cancelCommand, cancelByFilterCommand, deleteCommand, metadataCommand, shareCommand],
   ];
   for (const make of verbs) adopt(command, make(shell));

@@ -2,66 +2,59 @@ import type { Command } from "commander";
 import { messageOf, UsageError } from "../../lib/errors.ts";
 import { RateLimit } from "../../lib/http/rate_limit.ts";
 import type { ArtifactOutcome, RunDownload } from "../../lib/platform/downloads.ts";
-import { connectPlatform, type PlatformFlags, withPlatform } from "../platform.ts";
+import { acts, type PlatformAction, platformVerb } from "../platform_client.ts";
 import { formatTransfer } from "../progress.ts";
 import { readSettings, withSettings } from "../settings.ts";
 import type { Shell } from "../shell.ts";
-import { verb } from "../verb.ts";
 
-interface DownloadFlags extends PlatformFlags {
+interface DownloadFlags {
   readonly wait?: boolean;
   readonly parallel: string;
   readonly shareToken?: string;
 }
 
 const MOST_PARALLEL = 32;
+const SHARE_VARIABLE = "AIGNOSTICS_SHARE_TOKEN";
+const ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
 
 /** `tally run download`: brings all that came out of a run into a folder. */
-export function runDownloadCommand(shell: Shell): Command {
-  const command = verb("download", "Download all that came out of a run, checked, into a folder", [
-    ["tally run download 3f1c… results", "into results/RUN_ID/EXTERNAL_ID/NAME.png and so on; again to go on"],
-    ["tally run download 3f1c… --wait", "while the run goes on: what is ready first, the rest as it becomes ready"],
-    [
-      "tally run download 3f1c… --limit-rate 2M --json",
-      "not faster than 2 MiB a second; a line of JSON for each artifact",
-    ],
-  ]);
-  command.argument("<run-id>", "id of the run").argument("[folder]", "folder that is there already", ".")
+export function downloadCommand(shell: Shell): Command {
+  const command = platformVerb("download", "Download all that came out of a run, checked, into a folder", [
+    [`tally run download ${ID} results`, "into results/RUN/ITEM/NAME.png and so on; once more to go on"],
+    [`tally run download ${ID} --wait`, "what is ready first, the rest as it becomes ready"],
+    [`tally run download ${ID} --limit-rate 2M --json`, "not faster than 2 MiB a second; a line for each file"],
+  ])
+    .argument("<run>", "id of the run")
+    .argument("[folder]", "folder that is there already (default: the present one)")
     .option("--wait", "wait until the run has ended, and download what becomes ready")
     .option("--parallel <count>", `artifacts at a time, at most ${MOST_PARALLEL}`, "8")
-    .option("--share-token <token>", "secret that lets others see the run");
-  withSettings(withPlatform(command), ["limitRate"]);
-  return command.action(async (runId: string, folder: string, flags: DownloadFlags) => {
-    await download(shell, command, { runId, folder, flags });
+    .option("--share-token <token>", `token that somebody shared the run with; others cannot see ${SHARE_VARIABLE}`);
+  withSettings(command, ["limitRate"]);
+  return acts(command, shell, async (action: PlatformAction<DownloadFlags>, runId = "", folder = ".") => {
+    const startMs = shell.io.clock.now();
+    const result = await download(action, command, { runId, folder });
+    await tell(shell, runId, result, shell.io.clock.now() - startMs);
   });
 }
 
 async function download(
-  shell: Shell,
+  { client, flags, shell }: PlatformAction<DownloadFlags>,
   command: Command,
-  { runId, folder, flags }: { runId: string; folder: string; flags: DownloadFlags },
-): Promise<void> {
+  { runId, folder }: { runId: string; folder: string },
+): Promise<RunDownload> {
   const { io, output, signal } = shell;
   const parallel = parseParallel(flags.parallel);
   const { limitRate } = await readSettings(command, io.environment);
-  const { settings, tokens } = await connectPlatform(shell, flags);
-  const { Client } = await import("../../lib/platform/client.ts");
-  const client = new Client({ settings, tokenProvider: tokens, via: "cli", clock: io.clock });
-  const startMs = io.clock.now();
-  const result = await bring();
-  await tell(shell, runId, result, io.clock.now() - startMs);
-
-  async function bring(): Promise<RunDownload> {
-    using progress = output.progress(`Downloading ${runId}`);
-    return await client.run(runId, { shareToken: flags.shareToken }).download(folder, {
-      wait: flags.wait === true,
-      parallel,
-      limit: limitRate === undefined ? undefined : new RateLimit(limitRate, io.clock),
-      signal,
-      onProgress: (doneBytes) => progress.update(doneBytes),
-      onArtifact: (artifact) => tellArtifact(shell, artifact),
-    });
-  }
+  const shareToken = flags.shareToken ?? io.environment(SHARE_VARIABLE);
+  using progress = output.progress(`Downloading ${runId}`);
+  return await client.run(runId, { shareToken }).download(folder, {
+    wait: flags.wait === true,
+    parallel,
+    limit: limitRate === undefined ? undefined : new RateLimit(limitRate, io.clock),
+    signal,
+    onProgress: (doneBytes) => progress.update(doneBytes),
+    onArtifact: (artifact) => tellArtifact(shell, artifact),
+  });
 }
 
 function parseParallel(text: string): number {
@@ -81,12 +74,8 @@ async function tell({ output }: Shell, runId: string, result: RunDownload, elaps
   const { downloadFailure } = await import("../../lib/platform/downloads.ts");
   const { downloaded, skipped, sizeBytes, failed } = result;
   const summary = { event: "summary", runId, downloaded, skipped, failed: failed.length, sizeBytes, elapsedMs };
-  output.event(
-    summary,
-    `${downloaded} downloaded (${
-      formatTransfer(sizeBytes, elapsedMs)
-    }), ${skipped} there already, ${failed.length} failed`,
-  );
+  const transfer = formatTransfer(sizeBytes, elapsedMs);
+  output.event(summary, `${downloaded} downloaded (${transfer}), ${skipped} there already, ${failed.length} failed`);
   const failure = downloadFailure(result);
   if (failure !== undefined) throw failure;
 }

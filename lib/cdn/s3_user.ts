@@ -34,7 +34,7 @@ export class S3User {
   constructor(sdk: Sdk, settings: S3CdnSettings, key: AccessKey, deps: { transport: S3Transport; clock: Clock }) {
     this.sdk = sdk;
     this.clock = deps.clock;
-    this.#client = new sdk.S3Client(clientConfig(settings, key, deps.transport));
+    this.#client = new sdk.S3Client({ ...s3ClientConfig(settings, key), requestHandler: deps.transport });
   }
 
   /**
@@ -58,17 +58,13 @@ export class S3User {
   }
 }
 
-function clientConfig(
-  { endpoint, region }: S3CdnSettings,
-  key: AccessKey,
-  requestHandler: S3Transport,
-): S3ClientConfig {
+/** Everything that the SDK would look up otherwise, but for the way that its requests are sent. */
+export function s3ClientConfig({ endpoint, region }: S3CdnSettings, key: AccessKey): S3ClientConfig {
   return {
     endpoint: endpoint.href,
     region,
     credentials: { accessKeyId: key.id.reveal(), secretAccessKey: key.secret.reveal() },
     forcePathStyle: true,
-    requestHandler,
     maxAttempts: 1, // we repeat: the SDK does not know our transport's errors
     retryMode: "standard",
     requestChecksumCalculation: "WHEN_REQUIRED",

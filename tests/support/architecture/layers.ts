@@ -32,6 +32,7 @@ export const DATA_FILES: ReadonlySet<string> = new Set(["deno.json"]);
 /** Packages that cost memory and start-up time: imported where they are used, by `await import()`. */
 export const HEAVY_PACKAGES: ReadonlySet<string> = new Set([
   "@aws-sdk/client-s3",
+  "@aws-sdk/s3-request-presigner",
   "ajv",
   "ajv-formats",
   "oidc-provider",
