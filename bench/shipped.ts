@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { RUNTIME_VARIABLES } from "../tools/ship/flags.ts";
 import { launcherFlags } from "../tools/ship/launcher.ts";
 import { makeLauncher } from "../tools/ship/compile.ts";
 import type { Architecture, Program } from "../tools/ship/programs.ts";
@@ -14,25 +15,34 @@ export const VERSION = ["version"] as const;
 
 const CACHE_FOLDER = "cache";
 
-/** Programs as they are shipped, made for a site whose API nobody needs to reach, in a folder of their own. */
+/** What a site has: settings, and hosts and folders of its CDNs. */
+export interface ShippedPlace {
+  readonly settings: Readonly<Record<string, string>>;
+  readonly cdn?: readonly string[];
+}
+
+/** Programs as they are shipped, made for a site, in a folder of their own. */
 export class Shipped {
   readonly site: Site;
   readonly #folder: string;
 
-  constructor(folder: string) {
+  /** Without a place, the API is one that nobody needs to reach. */
+  constructor(folder: string, place: ShippedPlace = { settings: { RESOURCE_API_URL: "http://127.0.0.1:1" } }) {
     this.#folder = folder;
-    const settings = {
-      RESOURCE_API_URL: "http://127.0.0.1:1",
-      PORT: freePort(),
-      MODEL_CACHE_DIR: join(folder, "models"),
-      LOG_LEVEL: "warning",
-    };
-    this.site = parseSite(JSON.stringify({ settings }));
+    const common = { PORT: String(freePort()), MODEL_CACHE_DIR: join(folder, "models"), LOG_LEVEL: "warning" };
+    this.site = parseSite(JSON.stringify({ ...place, settings: { ...common, ...place.settings } }));
   }
 
   /** Makes a file; its path. */
   make(program: Program, architecture: Architecture): Promise<string> {
     return makeLauncher({ program, architecture, site: this.site, folder: this.#folder });
+  }
+
+  /** Makes a device, and starts it twice: the second start is the one that counts. */
+  async startDevice(): Promise<Service> {
+    const path = await this.make("device", Deno.build.arch);
+    await (await this.start(path))[Symbol.asyncDispose]();
+    return await this.start(path);
   }
 
   /** Starts the service of a file. */
@@ -50,10 +60,11 @@ export class Shipped {
 
   /** Flags and variables that a launcher gives the runtime. */
   runtime(program: Program): { readonly flags: readonly string[]; readonly env: Readonly<Record<string, string>> } {
+    const runtime = Object.fromEntries(RUNTIME_VARIABLES.map(({ name, value }) => [name, value]));
     const facts = { HARDWARE_FILE: join(this.unpacked, "hardware.json") };
     return {
       flags: launcherFlags(program, this.site, this.unpacked),
-      env: { ...this.site.variables, ...facts, DENO_NO_UPDATE_CHECK: "1", DENO_DIR: join(this.unpacked, "cache") },
+      env: { ...this.site.variables, ...facts, ...runtime, DENO_DIR: join(this.unpacked, "cache") },
     };
   }
 

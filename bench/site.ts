@@ -5,12 +5,13 @@ import { systemClock } from "../lib/system/clock.ts";
 import { writeSmallFile } from "../lib/system/files.ts";
 import { initOrigin } from "../origin/init.ts";
 import { type S3Server, startS3Server } from "../tests/support/s3_server.ts";
+import { Shipped } from "./shipped.ts";
 import { type Service, startTally } from "./service.ts";
 
 /** Bucket and folder of the resource that is measured. */
 export const FOLDER = "models";
 
-/** An origin, an S3 server and a device, each in a process of its own; the administrator is signed in on the device. */
+/** An origin, an S3 server and a device as it is shipped, each in a process of its own; the administrator is signed in on the device. */
 export interface Site extends AsyncDisposable {
   readonly admin: OriginAdmin;
   readonly account: { readonly email: string; readonly password: string };
@@ -39,17 +40,17 @@ export async function startSite({ folder, s3Program, dockerHost }: SiteOptions):
   const s3 = started.use(await startS3Server({ program: s3Program, bucket: FOLDER }));
   const cdnPath = join(folder, "cdn.yaml");
   await writeSmallFile(cdnPath, utf8(cdnYaml(s3)));
-  const flags = {
-    "--port": "0",
-    "--resource-api-url": origin.url.href,
-    "--cdn-config": cdnPath,
-    "--model-cache-dir": join(folder, "cache"),
-    "--state-dir": join(folder, "state"),
-    "--images-path": join(folder, "images.enc"),
-    "--log-level": "warning",
-    ...(dockerHost === undefined ? {} : { "--docker-host": dockerHost }),
-  };
-  const device = started.use(await startTally(["device", ...Object.entries(flags).flat()]));
+  const shipped = new Shipped(folder, {
+    settings: {
+      RESOURCE_API_URL: origin.url.href,
+      CDN_CONFIG: cdnPath,
+      STATE_DIR: join(folder, "state"),
+      IMAGES_PATH: join(folder, "images.enc"),
+      ...(dockerHost === undefined ? {} : { DOCKER_HOST: dockerHost }),
+    },
+    cdn: [s3.endpoint.host],
+  });
+  const device = started.use(await shipped.startDevice());
   const admin = await OriginAdmin.signIn(origin.url, account, {
     clock: systemClock,
     signal: new AbortController().signal,
@@ -58,8 +59,8 @@ export async function startSite({ folder, s3Program, dockerHost }: SiteOptions):
   const processes = started.move();
   return {
     ...{ admin, account, s3, device },
-    cacheDir: flags["--model-cache-dir"],
-    imagesPath: flags["--images-path"],
+    cacheDir: shipped.site.settings.modelCacheDir,
+    imagesPath: shipped.site.settings.imagesPath,
     [Symbol.asyncDispose]: () => processes.disposeAsync(),
   };
 }

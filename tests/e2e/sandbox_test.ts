@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { bundle } from "../../tools/ship/bundle.ts";
-import { grantedVariables } from "../../tools/ship/flags.ts";
+import { grantedVariables, RUNTIME_VARIABLES } from "../../tools/ship/flags.ts";
 import type { Architecture } from "../../tools/ship/programs.ts";
 import { expect, loadModel, post, useDevice } from "../support/device_round.ts";
 import { PASSWORD } from "../support/origin_site.ts";
@@ -16,7 +16,7 @@ const qemu = peerPath("qemu");
 const dockerd = peerPath("dockerd");
 const SECRET = "a secret of somebody else";
 /** What the launcher gives the runtime beside the settings. */
-const OWN_VARIABLES = ["DENO_DIR", "DENO_NO_UPDATE_CHECK"];
+const OWN_VARIABLES = ["DENO_DIR", ...RUNTIME_VARIABLES.map(({ name }) => name)];
 
 interface ProbeReport {
   readonly results: Readonly<Record<string, string>>;

@@ -23,6 +23,7 @@ export interface FixedFlag {
   readonly reason: string;
 }
 
+const MIB = 1024 ** 2;
 /** Everything: no list. */
 const ALL = "";
 const ENGINE_HOST = "docker.invalid:80";
@@ -69,6 +70,30 @@ export const FIXED_FLAGS: readonly FixedFlag[] = [
     forms: ["compiled", "launcher"],
     reason: "A request's signal says that its caller has left, not that its answer is finished.",
   },
+];
+
+/** A variable that the runtime of every program gets. */
+export interface RuntimeVariable {
+  readonly name: string;
+  readonly value: string;
+  readonly reason: string;
+}
+
+/** What the runtime of every program gets beside its settings and the folder of its code cache. */
+export const RUNTIME_VARIABLES: readonly RuntimeVariable[] = [
+  { name: "DENO_NO_UPDATE_CHECK", value: "1", reason: "The runtime asks nobody for a newer one." },
+  {
+    name: "MALLOC_ARENA_MAX",
+    value: "2",
+    reason: "A pool of memory for each of the runtime's many threads would hold on to what none of them needs.",
+  },
+  {
+    name: "MALLOC_MMAP_THRESHOLD_",
+    value: String(4 * MIB),
+    reason:
+      "Larger pieces go back to the system as soon as they are released. It is fixed, or the C library would raise it.",
+  },
+  { name: "MALLOC_TRIM_THRESHOLD_", value: String(MIB), reason: "So does what is free at the end of a pool." },
 ];
 
 /** All rights of all programs: nothing else is granted, to any of them. */

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import project from "../../deno.json" with { type: "json" };
 import { say } from "../say.ts";
 import { bundle } from "./bundle.ts";
-import { FIXED_FLAGS, programFlags } from "./flags.ts";
+import { FIXED_FLAGS, programFlags, RUNTIME_VARIABLES } from "./flags.ts";
 import { type Architecture, ARCHITECTURES, known } from "./programs.ts";
 import { runtimePath } from "./runtime.ts";
 import { type Site, withVariable } from "./site.ts";
@@ -71,7 +71,7 @@ export function dockerfile(template: string, { service, site }: Omit<ImageOption
     VERSION: project.version,
     PROGRAM: service,
     STATE: stateFolder(service, site),
-    VARIABLES: service === "device" ? variableLines(located) : "",
+    VARIABLES: variableLines(service === "device" ? located.variables : {}),
   };
   return template
     .replace(/"@([A-Z_]+)@"/g, (mark, name) => lists[name]?.map((word) => JSON.stringify(word)).join(", ") ?? mark)
@@ -116,9 +116,12 @@ function healthFlags({ hostname, port }: URL): string[] {
 }
 
 /** @see https://docs.docker.com/reference/dockerfile/#env for what has to be escaped */
-function variableLines({ variables }: Site): string {
+function variableLines(settings: Site["variables"]): string {
+  const runtime = RUNTIME_VARIABLES.map(({ name, value }) => [name, value] as const);
   const escaped = (value: string) => value.replaceAll(/[\\"$]/g, "\\$&");
-  return Object.entries(variables).map(([name, value]) => `\\\n    ${name}="${escaped(value)}"`).join(" ");
+  return [...runtime, ...Object.entries(settings)].map(([name, value]) => `\\\n    ${name}="${escaped(value)}"`).join(
+    " ",
+  );
 }
 
 async function main(args: readonly string[]): Promise<void> {

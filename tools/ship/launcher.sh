@@ -54,11 +54,11 @@ is_new=
 is_whole "$folder" || { unpack && is_new=new:; }
 
 @DEFAULTS@
-sealed() { /usr/bin/env -i DENO_DIR="$folder/cache" DENO_NO_UPDATE_CHECK=1 "$@"; }
+sealed() { /usr/bin/env -i DENO_DIR="$folder/cache" @RUNTIME_VARIABLES@ "$@"; }
 @COLLECT@
 set -- "$folder/deno" run @FLAGS@ "$folder/main.js" "$@"
 for variable in @VARIABLES@; do
   eval "value=\${$variable-}"
   [ -z "$value" ] || set -- "$variable=$value" "$@"
 done
-exec /usr/bin/env -i DENO_DIR="$folder/cache" DENO_NO_UPDATE_CHECK=1 "$@"
+exec /usr/bin/env -i DENO_DIR="$folder/cache" @RUNTIME_VARIABLES@ "$@"

@@ -2,7 +2,7 @@ import { gzipSync } from "node:zlib";
 import { type Bytes, concat, utf8 } from "../../lib/bytes.ts";
 import { sha256Hex } from "../../lib/crypto/keys.ts";
 import { tarEnd, tarHeader, tarPadding } from "../../lib/docker/tar.ts";
-import { grantedVariables, programFlags } from "./flags.ts";
+import { grantedVariables, programFlags, RUNTIME_VARIABLES } from "./flags.ts";
 import type { Program } from "./programs.ts";
 import { type Site, withVariable } from "./site.ts";
 
@@ -69,6 +69,7 @@ async function launcherScript(parts: LauncherParts, payload: Bytes): Promise<str
     DEFAULTS: variables.map((variable) => defaulting(variable, site.variables[variable])).join(""),
     COLLECT: collects(program, site) ? collecting(flags) : "",
     FLAGS: flags,
+    RUNTIME_VARIABLES: RUNTIME_VARIABLES.map(({ name, value }) => `${name}=${quoted(value)}`).join(" "),
     VARIABLES: variables.join(" "),
   };
   const filled = template.replace(/@([A-Z_]+)@/g, (mark, key) => values[key] ?? mark);

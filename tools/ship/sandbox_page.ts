@@ -1,4 +1,4 @@
-import { FIXED_FLAGS, type Grant, GRANTS } from "./flags.ts";
+import { FIXED_FLAGS, type Grant, GRANTS, RUNTIME_VARIABLES } from "./flags.ts";
 import { type Form, type Program, PROGRAMS } from "./programs.ts";
 
 const HEAD = `# The sandbox
@@ -55,10 +55,10 @@ file *runs* is not tested, because Deno's runtime stub cannot be had where the t
 
 ## Arguments and environment
 
-Arguments reach the program only: \`-A\` is an unknown flag of \`tally\`. The launcher starts Deno with an **empty environment** and the settings of the table below, so
+Arguments reach the program only: \`-A\` is an unknown flag of \`tally\`. The launcher starts Deno with an **empty environment** but for the settings and the variables that are named below, so
 that \`DENO_PERMISSION_BROKER_PATH\`, \`NODE_OPTIONS\`, \`DENO_V8_FLAGS\`, \`DENO_INTERNAL_CHILD_ENTRYPOINT\`, \`DENO_CERT\`, \`LD_PRELOAD\` and their kin have no effect; a \`deno.json\` or
 \`.env\` in the working folder has none either. The compiled form ignores all of these but \`DENO_INTERNAL_CHILD_ENTRYPOINT\`, \`LD_*\` and additional trust roots (\`DENO_CERT\`,
-\`DENO_TLS_CA_STORE\`, \`NODE_EXTRA_CA_CERTS\`): start it with a fixed environment.
+\`DENO_TLS_CA_STORE\`, \`NODE_EXTRA_CA_CERTS\`): start it with a fixed environment, and with the variables below.
 
 ## Flags of every program
 
@@ -85,12 +85,14 @@ Deno shows \`/proc\` and \`/sys\` only to a program that may do everything, so t
 - Who may use the Docker engine's socket rules the machine.
 `;
 
+const VARIABLE_HEAD = "\n## Variables of every program\n\n| variable | reason |\n|---|---|\n";
 const RIGHT_HEAD = "\n## Rights\n\n| flag | what | programs | reason |\n|---|---|---|---|\n";
 
 /** The whole of `docs/sandbox.md`. */
 export function sandboxPage(): string {
   const flags = FIXED_FLAGS.map(({ flag, forms, reason }) => `| \`${flag}\` | ${formText(forms)} | ${reason} |\n`);
-  return HEAD + flags.join("") + RIGHT_HEAD + GRANTS.map(grantRow).join("") + TAIL;
+  const variables = RUNTIME_VARIABLES.map(({ name, value, reason }) => `| \`${name}=${value}\` | ${reason} |\n`);
+  return HEAD + flags.join("") + VARIABLE_HEAD + variables.join("") + RIGHT_HEAD + GRANTS.map(grantRow).join("") + TAIL;
 }
 
 function grantRow({ right, programs, what, reason }: Grant): string {
