@@ -2,17 +2,15 @@ import { join } from "node:path";
 import { encryptedSize } from "../lib/crypto/cbc_v1.ts";
 import { resourceKeyString } from "../lib/crypto/keys.ts";
 import { smallPartSize } from "../lib/split/plan.ts";
-import { byteStream } from "../lib/streams.ts";
-import { writeStream } from "../lib/system/files.ts";
 import { healthLatency } from "./health.ts";
 import { runScript, type Sample, sideBySide, summary } from "./measure.ts";
 import { peakBytes, resetPeak } from "./memory.ts";
+import { writeRandomFile } from "./random_file.ts";
 import { formatSeconds, printTable, sampleRow } from "./report.ts";
 import type { Bench } from "./run.ts";
 import { FOLDER, type Site, startSite } from "./site.ts";
 
 const NAME = "model.bin";
-const PIECE_BYTES = 64 * 1024; // what getRandomValues gives at once
 
 const UPLOAD = 'curl -fsS -o /dev/null -F folder="$FOLDER" -F data=@"$PLAIN" "$DEVICE/upload/$NAME"';
 const LOAD = `curl -fsS -o "$OUT" -H 'content-type: application/json' \\
@@ -98,16 +96,4 @@ async function keyAndIv(site: Site, smallPath: string, sizeBytes: number): Promi
 async function resourceKeyHex(): Promise<string> {
   const text = new TextEncoder().encode(await resourceKeyString());
   return new Uint8Array(await crypto.subtle.digest("SHA-256", text)).toHex();
-}
-
-async function writeRandomFile(path: string, sizeBytes: number): Promise<void> {
-  let left = sizeBytes;
-  await writeStream(
-    path,
-    byteStream(() => {
-      const piece = crypto.getRandomValues(new Uint8Array(Math.min(PIECE_BYTES, left)));
-      left -= piece.byteLength;
-      return Promise.resolve(piece.byteLength > 0 ? piece : undefined);
-    }),
-  );
 }
