@@ -40,8 +40,10 @@ export interface TokenRules {
   readonly hs256Secret?: Bytes | undefined;
   /** The only algorithms that are accepted, whatever the token says. */
   readonly algorithms: readonly string[];
-  readonly issuer?: string | undefined;
-  readonly audience?: string | undefined;
+  /** A token must name one of them; any unless given. */
+  readonly issuer?: readonly string[] | undefined;
+  /** A token must name one of them; any unless given. */
+  readonly audience?: readonly string[] | undefined;
   readonly http: HttpClient;
   readonly clock: Clock;
 }
@@ -64,8 +66,8 @@ export function tokenVerifier(rules: TokenRules): VerifyToken {
         clockTolerance: LEEWAY_SECONDS,
         currentDate: new Date(clock.now()),
         requiredClaims: ["exp"],
-        ...(issuer === undefined ? {} : { issuer }),
-        ...(audience === undefined ? {} : { audience }),
+        ...(issuer === undefined ? {} : { issuer: [...issuer] }),
+        ...(audience === undefined ? {} : { audience: [...audience] }),
       });
       return readClaims(payload);
     } catch (error) {

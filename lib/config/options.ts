@@ -199,8 +199,8 @@ export const OPTIONS = {
     "Keys that tokens are verified with",
     "<RESOURCE_API_URL>/.well-known/jwks.json",
   ),
-  jwtIssuer: option("JWT_ISSUER", text, undefined, "Issuer that tokens must name", "any"),
-  jwtAudience: option("JWT_AUDIENCE", text, undefined, "Audience that tokens must name", "any"),
+  jwtIssuer: option("JWT_ISSUER", listOf, undefined, "Issuers of which tokens must name one, with commas", "any"),
+  jwtAudience: option("JWT_AUDIENCE", listOf, undefined, "Audiences of which tokens must name one, with commas", "any"),
   jwtAlgorithms: option(
     "JWT_ALGORITHMS",
     algorithms,

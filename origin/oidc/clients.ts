@@ -13,6 +13,9 @@ export interface OAuthClient {
   readonly redirectUris: readonly string[];
 }
 
+/** Client of `tally` itself, in a browser and by a code; every origin begins with it. */
+export const DEFAULT_CLIENT_ID = "tallystick-cli";
+
 const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const NAME_LIMIT = 100;
 const URI_LIMIT = 2000;

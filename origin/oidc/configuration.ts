@@ -1,6 +1,7 @@
 import type { Account, Accounts } from "../accounts.ts";
 import type { Organizations } from "../organizations.ts";
 import { accessClaims, PLATFORM_AUDIENCE } from "./access_claims.ts";
+import { DEFAULT_CLIENT_ID } from "./clients.ts";
 import { deviceSources, renderError } from "./device_pages.ts";
 import { ISSUED_LIFETIME_SECONDS, ISSUER_ALGORITHM, type IssuerKey } from "./issuer_keys.ts";
 import type { ConsentGrant, OidcContext, OidcLibrary, RequestParameters } from "./library.ts";
@@ -61,6 +62,7 @@ export function providerConfiguration(parts: IssuerParts): object {
     },
     formats: { customizers: { jwt: jwtCustomizer(parts) } },
     renderError,
+    discovery: { tallystick_audience: PLATFORM_AUDIENCE, tallystick_client_id: DEFAULT_CLIENT_ID },
     features: features(parts),
   };
 }

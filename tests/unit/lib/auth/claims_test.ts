@@ -148,7 +148,9 @@ Deno.test("tokenVerifier() and unverified() hold exp and nbf with 60 seconds of 
 
 Deno.test("tokenVerifier() holds issuer and audience where they are set", async () => {
   await using issuer = await Issuer.start();
-  const verify = tokenVerifier(issuer.rules({ issuer: "AzaionApi", audience: "Annotators/OrangePi/Admins" }));
+  const verify = tokenVerifier(
+    issuer.rules({ issuer: ["AzaionApi", "other"], audience: ["Annotators/OrangePi/Admins"] }),
+  );
   const right = { iss: "AzaionApi", aud: "Annotators/OrangePi/Admins" };
   assert.deepEqual(await verify(await issuer.sign(claims(right))), ANNA);
   for (const wrong of [{}, { iss: "AzaionApi" }, { ...right, iss: "other" }, { ...right, aud: ["other"] }]) {
