@@ -2,12 +2,12 @@ import { dirname } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { ConfigurationError } from "../errors.ts";
 import type { Clock } from "./clock.ts";
-import { ensureFolder, lockFile, readSmallFile, writeSmallFile } from "./files.ts";
+import { waitForFileLock } from "./file_lock.ts";
+import { ensureFolder, readSmallFile, writeSmallFile } from "./files.ts";
 
 const PRIVATE_FILE_MODE = 0o600;
 const PRIVATE_FOLDER_MODE = 0o700;
 const OTHERS = 0o077;
-const LOCK_PAUSE_MS = 50;
 
 /**
  * A small file that only its owner may read, or `undefined` when there is none. Rights that others have are taken away.
@@ -38,17 +38,12 @@ export async function ensurePrivateFolder(path: string): Promise<void> {
 }
 
 /**
- * Waits until no other process holds the lock of a file, and holds it until it is disposed or this process ends. The file
- * stays; its folder is made for its owner only.
+ * The same as {@link waitForFileLock}, in a folder that is made for its owner only.
  * @throws {ConfigurationError} the folder belongs to another user; the signal's reason when it is aborted first
  */
 export async function waitForLock(path: string, clock: Clock, signal: AbortSignal): Promise<Disposable> {
   await ensurePrivateFolder(dirname(path));
-  for (;;) {
-    const lock = await lockFile(path);
-    if (lock !== undefined) return lock;
-    await clock.sleep(LOCK_PAUSE_MS, signal);
-  }
+  return await waitForFileLock(path, clock, signal);
 }
 
 async function infoOf(path: string): Promise<Deno.FileInfo | undefined> {

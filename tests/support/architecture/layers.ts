@@ -10,7 +10,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["lib/resources/", "lib/unlock/", "lib/platform/"],
   ["lib/split/", "lib/cdn/", "lib/api/", "lib/auth/", "lib/device/", "lib/updates/"],
   ["lib/crypto/"],
-  ["lib/docker/", "lib/hardware/", "lib/config/"],
+  ["lib/docker/", "lib/hardware/", "lib/config/", "lib/audit/"],
   ["lib/http/"],
   ["lib/log.ts", "lib/system/"],
   ["lib/streams.ts"],
@@ -59,6 +59,7 @@ export const OWNERS: readonly Owner[] = [
     what: "file writes",
     pattern: FILE_WRITES,
     owners: [
+      "lib/system/append_file.ts",
       "lib/system/files.ts",
       "lib/system/folders.ts",
       "lib/system/partial_file.ts",

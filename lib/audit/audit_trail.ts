@@ -1,0 +1,108 @@
+import { join } from "node:path";
+import { utf8 } from "../bytes.ts";
+import { IntegrityError } from "../errors.ts";
+import { appendToFile, readEnd } from "../system/append_file.ts";
+import type { Clock } from "../system/clock.ts";
+import { ensureFolder, fileFacts, listFiles, removeFile } from "../system/files.ts";
+import { waitForFileLock } from "../system/file_lock.ts";
+import { Turns } from "../system/turns.ts";
+import { type AuditEvent, auditLine, EMPTY_HEAD, parseAuditLine, type TrailHead } from "./audit_line.ts";
+
+const LOCK_NAME = "audit.lock";
+const LOCK_LIMIT_MS = 10_000;
+const FILE_LIMIT_BYTES = 4 * 1024 * 1024;
+const FILES_LIMIT = 16;
+/** Holds a whole line and a torn one. */
+const END_BYTES = 32 * 1024;
+const TRAIL_FILE = /^audit-\d{12}\.jsonl$/;
+
+/** Size of a file after which the next is begun, and how many are kept. */
+export interface TrailLimits {
+  readonly fileBytes: number;
+  readonly files: number;
+}
+
+/**
+ * The trail of who did what: JSON lines in a folder, only ever appended to, each holding the hash of the one before, over the border
+ * of files too. A file is named after the number of its first line. Each line is on the disk before its call returns;
+ * several processes may write to one folder. A line that a power cut has torn is cut off, and the next one says so.
+ */
+export class AuditTrail {
+  readonly #folder: string;
+  readonly #clock: Clock;
+  readonly #limits: TrailLimits;
+  readonly #turns = new Turns();
+
+  constructor(folder: string, clock: Clock, limits: TrailLimits = { fileBytes: FILE_LIMIT_BYTES, files: FILES_LIMIT }) {
+    this.#folder = folder;
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  /**
+   * Appends one line.
+   * @throws {IntegrityError} the last line is not one of ours: nothing is appended to a trail that was altered; {DiskFullError}
+   */
+  async record(event: AuditEvent): Promise<void> {
+    await this.#turns.take(this.#folder, async () => {
+      await ensureFolder(this.#folder);
+      const path = join(this.#folder, LOCK_NAME);
+      using _lock = await waitForFileLock(path, this.#clock, AbortSignal.timeout(LOCK_LIMIT_MS));
+      await this.#append(event);
+    });
+  }
+
+  async #append(event: AuditEvent): Promise<void> {
+    const names = await trailFiles(this.#folder);
+    const end = await this.#end(names);
+    const events = end.tornBytes === 0 ? [event] : [tornEvent(end.tornBytes), event];
+    let head = end.head;
+    const lines = events.map((one) => {
+      const line = auditLine(head, one, this.#clock.now());
+      head = line.head;
+      return `${line.text}\n`;
+    });
+    const isFull = names.length === 0 || end.sizeBytes >= this.#limits.fileBytes;
+    const name = isFull ? nameOf(end.head.seq + 1) : names[names.length - 1] ?? "";
+    await appendToFile(join(this.#folder, name), utf8(lines.join("")), isFull ? 0 : end.sizeBytes);
+    if (isFull) await this.#prune([...names, name]);
+  }
+
+  /** Head of the trail, and where the next line goes in its last file. */
+  async #end(names: readonly string[]): Promise<{ head: TrailHead; sizeBytes: number; tornBytes: number }> {
+    const name = names.at(-1);
+    if (name === undefined) return { head: EMPTY_HEAD, sizeBytes: 0, tornBytes: 0 };
+    const path = join(this.#folder, name);
+    const sizeBytes = (await fileFacts(path))?.sizeBytes ?? 0;
+    const text = new TextDecoder().decode(await readEnd(path, END_BYTES));
+    const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+    const tornBytes = utf8(text.slice(whole.length)).byteLength;
+    const head = whole === "" ? (await this.#end(names.slice(0, -1))).head : parseAuditLine(lastLineOf(whole));
+    if (head === undefined) throw new IntegrityError(`The last line of "${path}" was altered: see tally audit verify`);
+    return { head, sizeBytes: sizeBytes - tornBytes, tornBytes };
+  }
+
+  async #prune(names: readonly string[]): Promise<void> {
+    for (const name of names.slice(0, Math.max(0, names.length - this.#limits.files))) {
+      await removeFile(join(this.#folder, name));
+    }
+  }
+}
+
+/** Names of a trail's files, in order. */
+export async function trailFiles(folder: string): Promise<string[]> {
+  return (await listFiles(folder)).filter((name) => TRAIL_FILE.test(name));
+}
+
+/** Name of the file that begins with that line. */
+export function nameOf(seq: number): string {
+  return `audit-${String(seq).padStart(12, "0")}.jsonl`;
+}
+
+function lastLineOf(text: string): string {
+  return text.slice(text.lastIndexOf("\n", text.length - 2) + 1, -1);
+}
+
+function tornEvent(tornBytes: number): AuditEvent {
+  return { action: "trail_repaired", resource: `${tornBytes} bytes of a torn line`, from: "local", result: "ok" };
+}

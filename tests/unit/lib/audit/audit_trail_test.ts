@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import fc from "fast-check";
+import type { AuditEvent } from "../../../../lib/audit/audit_line.ts";
+import { AuditTrail, trailFiles } from "../../../../lib/audit/audit_trail.ts";
+import { verifyTrail } from "../../../../lib/audit/verify_trail.ts";
+import { IntegrityError } from "../../../../lib/errors.ts";
+import { tempFolder } from "../../../support/temp_folder.ts";
+import { testClock } from "../../../support/test_clock.ts";
+
+const SMALL_FILES = { fileBytes: 1000, files: 100 };
+const LINES = 12;
+
+function load(name: string): AuditEvent {
+  return { action: "load", who: "ada@example.com", resource: `models/${name}`, from: "127.0.0.1", result: "ok" };
+}
+
+async function writtenTrail(folder: string, limits = SMALL_FILES, lines = LINES): Promise<string> {
+  const path = join(folder, "audit");
+  const trail = new AuditTrail(path, testClock(), limits);
+  for (let i = 0; i < lines; i++) await trail.record(load(`m${i}`));
+  return path;
+}
+
+/** All lines of a trail, with the file of each. */
+async function linesOf(path: string): Promise<[name: string, line: string][]> {
+  const lines: [string, string][] = [];
+  for (const name of await trailFiles(path)) {
+    const text = await Deno.readTextFile(join(path, name));
+    lines.push(...text.trimEnd().split("\n").map((line): [string, string] => [name, line]));
+  }
+  return lines;
+}
+
+async function rewrite(path: string, lines: readonly [string, string][]): Promise<void> {
+  for (const name of await trailFiles(path)) {
+    const own = lines.filter(([file]) => file === name).map(([, line]) => `${line}\n`);
+    await Deno.writeTextFile(join(path, name), own.join(""));
+  }
+}
+
+Deno.test("AuditTrail writes who did what, in files for its owner only, and verifyTrail() finds it whole over their borders", async () => {
+  await using folder = await tempFolder();
+  const path = await writtenTrail(folder.path);
+  const names = await trailFiles(path);
+  assert.ok(names.length > 2, "one file only");
+  for (const name of names) assert.equal(((await Deno.stat(join(path, name))).mode ?? 0) & 0o777, 0o600);
+  const [first] = await linesOf(path);
+  const { hash: _hash, prev, ...fields } = JSON.parse(first?.[1] ?? "");
+  assert.deepEqual(fields, { seq: 1, time: "2030-01-01T00:00:00.000Z", ...load("m0") });
+  assert.equal(prev, "0".repeat(64));
+  const { lines, firstSeq, head, tornCharacters } = await verifyTrail(path);
+  assert.deepEqual([lines, firstSeq, head.seq, tornCharacters], [LINES, 1, LINES, 0]);
+  await new AuditTrail(path, testClock(), SMALL_FILES).record(load("later"));
+  assert.equal((await verifyTrail(path, head.hash)).lines, LINES + 1, "a later process goes on with the chain");
+});
+
+Deno.test("verifyTrail() names the first line that was altered, removed, doubled or moved", async () => {
+  await using folder = await tempFolder();
+  const path = await writtenTrail(folder.path);
+  const original = await linesOf(path);
+  const damage = fc.oneof(
+    fc.tuple(fc.constant("altered" as const), fc.nat(LINES - 1), fc.nat(400)),
+    fc.tuple(fc.constant("removed" as const), fc.nat(LINES - 2), fc.constant(0)), // the last one cannot be missed
+    fc.tuple(fc.constant("doubled" as const), fc.nat(LINES - 1), fc.constant(0)),
+    fc.tuple(fc.constant("swapped" as const), fc.nat(LINES - 2), fc.constant(0)),
+  );
+  await fc.assert(
+    fc.asyncProperty(damage, async ([kind, at, place]) => {
+      await rewrite(path, damaged(original, kind, at, place));
+      const error = await verifyTrail(path).then(() => undefined, (error) => error);
+      await rewrite(path, original);
+      assert.ok(error instanceof IntegrityError, `${kind} at ${at}: ${error}`);
+      const isOfFile = ["removed", "swapped"].includes(kind) && original[at]?.[0] !== original[at + 1]?.[0];
+      if (!isOfFile) assert.match(error.message, /Line \d+ of "audit-\d{12}\.jsonl"|begins with line/);
+    }),
+    { numRuns: 200 },
+  );
+  assert.equal((await verifyTrail(path)).lines, LINES);
+});
+
+function damaged(
+  lines: readonly [string, string][],
+  kind: "altered" | "removed" | "doubled" | "swapped",
+  at: number,
+  place: number,
+): [string, string][] {
+  const copy = lines.map(([name, line]): [string, string] => [name, line]);
+  const [entry, next] = [copy[at], copy[at + 1]];
+  assert.ok(entry);
+  if (kind === "removed") copy.splice(at, 1);
+  if (kind === "doubled") copy.splice(at, 0, [...entry]);
+  if (kind === "swapped" && next) [entry[1], next[1]] = [next[1], entry[1]];
+  if (kind === "altered") {
+    const index = place % entry[1].length;
+    const other = entry[1][index] === "x" ? "y" : "x";
+    entry[1] = entry[1].slice(0, index) + other + entry[1].slice(index + 1);
+  }
+  return copy;
+}
+
+Deno.test("verifyTrail() misses a removed end only when nobody has kept its hash", async () => {
+  await using folder = await tempFolder();
+  const path = await writtenTrail(folder.path);
+  const { head } = await verifyTrail(path);
+  await rewrite(path, (await linesOf(path)).slice(0, -1));
+  assert.equal((await verifyTrail(path)).head.seq, LINES - 1);
+  await assert.rejects(verifyTrail(path, head.hash), IntegrityError);
+});
+
+Deno.test("AuditTrail goes on after a line that a power cut has torn anywhere, and says so", async () => {
+  await using folder = await tempFolder();
+  const path = await writtenTrail(folder.path, { fileBytes: 4000, files: 100 }, 3);
+  const file = join(path, (await trailFiles(path))[0] ?? "");
+  const whole = await Deno.readTextFile(file);
+  const lastStart = whole.lastIndexOf("\n", whole.length - 2) + 1;
+  for (const length of [lastStart + 1, lastStart + 50, whole.length - 1]) {
+    await Deno.writeTextFile(file, whole.slice(0, length));
+    assert.equal((await verifyTrail(path)).tornCharacters, length - lastStart);
+    await new AuditTrail(path, testClock()).record(load("after"));
+    const lines = await linesOf(path);
+    assert.deepEqual(lines.slice(2).map(([, line]) => JSON.parse(line).action), ["trail_repaired", "load"]);
+    assert.equal((await verifyTrail(path)).lines, 4);
+  }
+});
+
+Deno.test("AuditTrail goes on after a power cut that left a new file empty", async () => {
+  await using folder = await tempFolder();
+  const path = await writtenTrail(folder.path);
+  await Deno.writeTextFile(join(path, "audit-000000000013.jsonl"), "");
+  await new AuditTrail(path, testClock()).record(load("after"));
+  assert.equal((await verifyTrail(path)).lines, LINES + 1);
+});
+
+Deno.test("AuditTrail appends nothing to a trail whose last line was altered", async () => {
+  await using folder = await tempFolder();
+  const path = await writtenTrail(folder.path, undefined, 1);
+  const file = join(path, "audit-000000000001.jsonl");
+  const altered = (await Deno.readTextFile(file)).replace("ada@", "eve@");
+  await Deno.writeTextFile(file, altered);
+  await assert.rejects(new AuditTrail(path, testClock()).record(load("after")), IntegrityError);
+  assert.equal(await Deno.readTextFile(file), altered);
+});
+
+Deno.test("AuditTrail keeps as many files as it may, and the rest of the chain stays right", async () => {
+  await using folder = await tempFolder();
+  const path = await writtenTrail(folder.path, { fileBytes: 600, files: 3 }, 20);
+  assert.equal((await trailFiles(path)).length, 3);
+  const { firstSeq, head, lines } = await verifyTrail(path);
+  assert.ok(firstSeq > 1);
+  assert.deepEqual([head.seq, lines], [20, 21 - firstSeq]);
+});
+
+Deno.test("AuditTrail: two of them at once on one folder make one chain", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "audit");
+  const clock = { now: () => Date.now(), sleep: () => Promise.resolve() };
+  const trails = [new AuditTrail(path, clock, SMALL_FILES), new AuditTrail(path, clock, SMALL_FILES)];
+  await Promise.all(
+    trails.flatMap((trail, t) => Array.from({ length: 10 }, (_, i) => trail.record(load(`${t}.${i}`)))),
+  );
+  assert.equal((await verifyTrail(path)).lines, 20);
+});
