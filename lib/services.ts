@@ -1,7 +1,9 @@
+import { join } from "node:path";
 import { ResourceApi } from "./api/client.ts";
 import { tokenVerifier, unverified, type VerifyToken } from "./auth/claims.ts";
 import { READER_ROLES } from "./auth/roles.ts";
 import { Session } from "./auth/session.ts";
+import { AuditTrail } from "./audit/audit_trail.ts";
 import type { Bytes } from "./bytes.ts";
 import { BigPartCache } from "./cdn/cached.ts";
 import { openStore } from "./cdn/open.ts";
@@ -40,6 +42,7 @@ export interface Services {
   readonly unlock: Unlock;
   readonly engine: ImageEngine;
   readonly hardware: () => Promise<HardwareFacts>;
+  readonly audit: Pick<AuditTrail, "record">;
   /** Ends what runs and waits for what is being written; the password is forgotten. */
   stop(): Promise<void>;
 }
@@ -97,6 +100,7 @@ export async function createServices(
     unlock,
     engine,
     hardware,
+    audit: new AuditTrail(join(settings.stateDir, "audit"), clock),
     async stop() {
       await unlock.stop();
       await cache.settled();

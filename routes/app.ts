@@ -7,6 +7,7 @@ import { SignInLimit } from "../lib/auth/sign_in_limit.ts";
 import { InvalidInputError, messageOf, NotFoundError, NotSignedInError, TooLargeError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Services } from "../lib/services.ts";
+import { auditTrail } from "./audit.ts";
 import { addDocs } from "./docs.ts";
 import { addHealth } from "./health.ts";
 import { addLoad } from "./load.ts";
@@ -30,6 +31,7 @@ export function createApp(services: Services): OpenAPIHono {
 
   app.use(requestId());
   app.use(requestLog(services));
+  app.use(auditTrail(services));
   app.use(securityHeaders);
   if (services.settings.callerAuth === "session") app.use(ownPagesOnly);
   app.use(except("/upload/*", jsonBodyLimit));

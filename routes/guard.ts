@@ -4,6 +4,7 @@ import { type Role, ROLES, type User } from "../lib/auth/roles.ts";
 import type { Session } from "../lib/auth/session.ts";
 import type { Settings } from "../lib/config/options.ts";
 import { NotAllowedError, NotSignedInError } from "../lib/errors.ts";
+import { noteForAudit } from "./audit.ts";
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 
@@ -25,7 +26,8 @@ export interface GuardServices {
  */
 export function requireRole(services: GuardServices, roles: readonly Role[]): MiddlewareHandler {
   return async (c, next) => {
-    const { role } = await callerOf(services, c);
+    const { email: who, role } = await callerOf(services, c);
+    noteForAudit(c, { who, role });
     if (!roles.includes(role)) {
       throw new NotAllowedError(`The role ${role} may not do this; it takes ${roles.join(", ")}`);
     }

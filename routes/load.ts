@@ -10,6 +10,7 @@ import {
   SIGNED_IN_CODES,
   UPSTREAM_CODES,
 } from "./answers.ts";
+import { noteForAudit } from "./audit.ts";
 import { requireRole } from "./guard.ts";
 import { nameSchema } from "./name_schema.ts";
 
@@ -60,6 +61,7 @@ export function addLoad(app: OpenAPIHono, services: Services): void {
     if (c.req.valid("param").filename !== name) {
       throw new InvalidInputError("filename", "The filename in the body is not the one in the path");
     }
+    noteForAudit(c, { resource: `${folder}/${name}` });
     const resource = await services.load({ folder, name, signal: c.req.raw.signal });
     return c.body(resource.body, 200, {
       "Content-Type": "application/octet-stream",

@@ -11,6 +11,7 @@ import {
   UPSTREAM_CODES,
 } from "./answers.ts";
 import { credentialsSchema } from "./credentials_schema.ts";
+import { noteForAudit } from "./audit.ts";
 import { clientOf } from "./client_address.ts";
 import { ANY_ROLE, requireRole } from "./guard.ts";
 
@@ -52,6 +53,7 @@ export function addSession(app: OpenAPIHono, services: Services, limit: SignInLi
   app.openapi(loginRoute, async (c) => {
     const { signal } = c.req.raw;
     const credentials = c.req.valid("json");
+    noteForAudit(c, { who: credentials.email });
     const { token, user, expiresAtMs } = await limit.attempt(
       { account: credentials.email, client: clientOf(c) },
       () => session.signIn(credentials, signal),

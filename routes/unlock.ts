@@ -2,6 +2,7 @@ import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { SignInLimit } from "../lib/auth/sign_in_limit.ts";
 import type { Services } from "../lib/services.ts";
 import { JSON_BODY_CODES, jsonAnswer, jsonBody, problemAnswers, UPSTREAM_CODES } from "./answers.ts";
+import { noteForAudit } from "./audit.ts";
 import { clientOf } from "./client_address.ts";
 import { credentialsSchema } from "./credentials_schema.ts";
 
@@ -58,6 +59,7 @@ const statusRoute = createRoute({
 export function addUnlock(app: OpenAPIHono, { unlock }: Services, limit: SignInLimit): void {
   app.openapi(unlockRoute, async (c) => {
     const credentials = c.req.valid("json");
+    noteForAudit(c, { who: credentials.email });
     const { state } = await limit.attempt(
       { account: credentials.email, client: clientOf(c) },
       () => unlock.start(credentials), // goes on when this caller has gone

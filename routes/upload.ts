@@ -6,6 +6,7 @@ import { requestBody } from "../lib/http/request_body.ts";
 import type { Services } from "../lib/services.ts";
 import { parseName } from "../lib/split/names.ts";
 import { CALLER_SECURITY, jsonAnswer, problemAnswers, SIGNED_IN_CODES, UPSTREAM_CODES } from "./answers.ts";
+import { noteForAudit } from "./audit.ts";
 import { requireRole } from "./guard.ts";
 import { nameSchema } from "./name_schema.ts";
 
@@ -69,7 +70,9 @@ export function addUpload(app: OpenAPIHono, services: Services): void {
       },
     );
     if (staged === undefined) throw new InvalidInputError("data", 'The form has no file in the field "data"');
-    await staged.publish({ folder: folderOf(fields), name, signal });
+    const folder = folderOf(fields);
+    noteForAudit(c, { resource: `${folder}/${name}` });
+    await staged.publish({ folder, name, signal });
     return c.json({ status: "ok" });
   });
 }

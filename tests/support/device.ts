@@ -1,3 +1,4 @@
+import type { AuditEvent } from "../../lib/audit/audit_line.ts";
 import { ResourceApi } from "../../lib/api/client.ts";
 import { tokenVerifier } from "../../lib/auth/claims.ts";
 import { type Role, ROLES } from "../../lib/auth/roles.ts";
@@ -65,6 +66,8 @@ export interface TestDevice extends AsyncDisposable {
   readonly services: Services;
   readonly resources: MemoryResources;
   readonly logLines: string[];
+  /** What stands in the audit trail. */
+  readonly audited: AuditEvent[];
   /** Signs the account of that role in on the device. */
   signIn(role: Role): Promise<string>;
 }
@@ -83,7 +86,8 @@ export async function startDevice(
   const api = await SmallResourceApi.start(Object.fromEntries(accounts));
   const resources = new MemoryResources();
   const logLines: string[] = [];
-  const services = { ...serviceParts(api, resources, logLines, flags), ...replaced };
+  const audited: AuditEvent[] = [];
+  const services = { ...serviceParts(api, resources, { logLines, audited }, flags), ...replaced };
   const stop = new AbortController();
   const listening = Promise.withResolvers<string>();
   const ended = serveDevice(services, stop.signal, listening.resolve);
@@ -95,6 +99,7 @@ export async function startDevice(
     services,
     resources,
     logLines,
+    audited,
     signIn: async (role) => (await services.session.signIn({ email: accountOf(role), password: PASSWORD })).token,
     async [Symbol.asyncDispose]() {
       stop.abort();
@@ -108,7 +113,7 @@ export async function startDevice(
 function serviceParts(
   api: SmallResourceApi,
   resources: MemoryResources,
-  logLines: string[],
+  { logLines, audited }: { logLines: string[]; audited: AuditEvent[] },
   flags: Readonly<Record<string, string>>,
 ): Services {
   const settings = parseSettings({
@@ -160,6 +165,7 @@ function serviceParts(
     stage: resources.stage,
     unlock,
     engine,
+    audit: { record: (event) => Promise.resolve(void audited.push(event)) },
     hardware: () => Promise.resolve({ cpu: "", gpu: "", memory: "", driveSerial: "" }),
     stop: async () => {
       await unlock.stop();
