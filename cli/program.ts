@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import project from "../deno.json" with { type: "json" };
 import { applicationCommand } from "./commands/application.ts";
+import { auditCommand } from "./commands/audit.ts";
 import { completionsCommand } from "./commands/completions.ts";
 import { configCommand } from "./commands/config.ts";
 import { demoCommand } from "./commands/demo.ts";
@@ -36,7 +37,7 @@ const GROUPS: readonly [heading: string, verbs: readonly ((shell: Shell) => Comm
   ["Offline:", [sealCommand, openCommand, smallCommand, keysCommand]],
   ["Platform:", [applicationCommand, runCommand, healthCommand, signUrlCommand]],
   ["Session:", [loginCommand, logoutCommand, whoamiCommand]],
-  ["This machine:", [statusCommand, hardwareCommand, configCommand]],
+  ["This machine:", [statusCommand, hardwareCommand, configCommand, auditCommand]],
   ["More:", [demoCommand, versionCommand, selfUpdateCommand, completionsCommand]],
 ];
 
