@@ -34,6 +34,7 @@ export function accountRoutes({ accounts, tokens, signIns }: AccountRoutesDeps):
   return new Hono<OriginEnv>()
     .post("/login", async (c) => {
       const { email, password } = await readJson(c, loginRequest);
+      c.set("nameTyped", email);
       const account = await signIns.attempt(
         { account: email, client: c.env.remoteAddr.hostname },
         () => accounts.authenticate(email, password),

@@ -1,6 +1,7 @@
 import { type Context, Hono } from "hono";
 import { requestId } from "hono/request-id";
 import { secureHeaders } from "hono/secure-headers";
+import type { AuditTrail } from "../lib/audit/audit_trail.ts";
 import type { SignInLimit } from "../lib/auth/sign_in_limit.ts";
 import { READER_ROLES } from "../lib/auth/roles.ts";
 import { NotFoundError } from "../lib/errors.ts";
@@ -9,6 +10,7 @@ import type { Clock } from "../lib/system/clock.ts";
 import { accountRoutes } from "./account_routes.ts";
 import type { Accounts } from "./accounts.ts";
 import { answerError } from "./answers.ts";
+import { auditTrail } from "./audit.ts";
 import { deviceRoutes } from "./device_routes.ts";
 import type { ContentKeys } from "./content_keys.ts";
 import type { Devices } from "./devices.ts";
@@ -39,6 +41,7 @@ export interface OriginDeps {
   readonly issuer: Issuer;
   /** Shared by all calls that take a password. */
   readonly signIns: SignInLimit;
+  readonly audit: Pick<AuditTrail, "record">;
   readonly resources: ResourceStore;
   readonly objects: ObjectFolder;
   readonly devices: Devices;
@@ -66,6 +69,7 @@ export function createOriginApp(deps: OriginDeps): Hono<OriginEnv> {
       await next();
       logRequest(log, c, clock.now() - startMs);
     })
+    .use(auditTrail(deps))
     .get("/health", (c) => c.json({ status: "UP" })) // to clients of the platform, every other word means that it is down
     .get("/.well-known/jwks.json", (c) => {
       c.header("Cache-Control", `public, max-age=${JWKS_MAX_AGE_SECONDS}`);

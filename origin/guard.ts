@@ -15,6 +15,8 @@ export interface OriginEnv {
   Variables: RequestIdVariables & {
     /** Set behind {@link requireSignIn}. */
     signedIn: SignedIn;
+    /** The account that a sign-in named, for the audit trail. */
+    nameTyped?: string;
   };
 }
 
@@ -24,10 +26,10 @@ export function requireSignIn(tokens: Tokens, roles?: readonly Role[]): Middlewa
     const token = bearerToken(c.req.header("authorization"));
     if (token === undefined) throw new NotSignedInError("The call needs a bearer token");
     const signedIn = await tokens.verify(token);
+    c.set("signedIn", signedIn);
     if (roles !== undefined && !roles.includes(signedIn.account.role)) {
       throw new NotAllowedError(`The role ${signedIn.account.role} may not do this`);
     }
-    c.set("signedIn", signedIn);
     await next();
   };
 }

@@ -1,3 +1,4 @@
+import { AuditTrail } from "../lib/audit/audit_trail.ts";
 import { ConfigurationError, messageOf } from "../lib/errors.ts";
 import { isLoopback } from "../lib/http/loopback.ts";
 import { type Handler, serveHttp } from "../lib/http/server.ts";
@@ -7,7 +8,7 @@ import { Accounts } from "./accounts.ts";
 import { createOriginApp } from "./app.ts";
 import { ContentKeys } from "./content_keys.ts";
 import { Devices, type EnrolmentPolicy } from "./devices.ts";
-import { objectsFolder, resourcesFolder } from "./data_folder.ts";
+import { auditFolder, objectsFolder, resourcesFolder } from "./data_folder.ts";
 import { lockFolder } from "./folder_lock.ts";
 import { findGarbage, removeGarbage } from "./garbage.ts";
 import { ObjectFolder } from "./object_store.ts";
@@ -74,7 +75,8 @@ export async function runOrigin(
   const versions = new Versions({ state, contentKeys, clock });
   const v2 = { devices, versions, contentKeys };
   const signIns = signInLimit(clock);
-  const deps = { state, accounts, organizations, resources, objects, ...v2, signIns, log, clock };
+  const audit = new AuditTrail(auditFolder(dataDir), clock);
+  const deps = { state, accounts, organizations, resources, objects, ...v2, signIns, audit, log, clock };
   const stopped = new AbortController();
   let working = Promise.resolve();
   const handlerAt = (url: URL): Handler => {

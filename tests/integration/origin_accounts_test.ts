@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { verifyTrail } from "../../lib/audit/verify_trail.ts";
 import { ROLES } from "../../lib/auth/roles.ts";
 import { utf8 } from "../../lib/bytes.ts";
 import { BUSINESS_ERRORS, type BusinessErrorName } from "../../origin/business_error.ts";
@@ -35,6 +36,28 @@ Deno.test("origin: POST /login takes keys of any case and gives a token; anythin
   }
   assertRefused(await site.call("POST", "/login", { json: { email, password: "wrong" } }), "WrongPassword");
   assertRefused(await site.call("POST", "/login", { json: { email: "no@example.com", password } }), "WrongPassword");
+});
+
+Deno.test("origin: the audit trail says who changed what and who was refused, holds no password, and is whole", async () => {
+  await using site = await OriginSite.start();
+  const operator = await site.user("Operator");
+  await site.call("POST", "/login", { json: { email: operator.email, password: "a wrong password" } });
+  await site.call("POST", "/devices", { token: operator.token });
+  await site.call("GET", "/binary-split/key-fragment", { token: operator.token });
+  await site.call("GET", "/users/current", { token: operator.token });
+  const folder = `${site.dataDir}/audit`;
+  const text = await Deno.readTextFile(`${folder}/audit-000000000001.jsonl`);
+  const lines = text.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(lines.slice(-3).map(({ action, who, role, result }) => [action, who, role, result]), [
+    ["POST /login", operator.email, undefined, "WrongPassword"],
+    ["POST /devices", operator.email, "Operator", "not_allowed"],
+    ["GET /binary-split/key-fragment", operator.email, "Operator", "ok"],
+  ]);
+  assert.ok(
+    lines.some(({ action, who, result }) => action === "POST /users" && who === site.admin.email && result === "ok"),
+  );
+  for (const secret of [PASSWORD, "a wrong password", operator.token]) assert.ok(!text.includes(secret));
+  assert.equal((await verifyTrail(folder)).lines, lines.length);
 });
 
 Deno.test("origin: POST /login refuses further guesses of a password with 429, the right one too, and leaves other accounts alone", async () => {
@@ -301,7 +324,7 @@ Deno.test("origin: every answer has a request id and refuses to be sniffed; erro
     await site.call("POST", "/resources/models", { token, body: fileForm(utf8("x"), "../x") }),
   ];
   assert.equal(answers[0]?.headers.get("x-request-id"), "mine-1");
-  assert.equal(answers[0]?.text, '{"status":"healthy"}');
+  assert.equal(answers[0]?.text, '{"status":"UP"}');
   for (const { status, headers, text } of answers) {
     assert.ok(status < 500, `${status} ${text}`);
     assert.ok(headers.get("x-request-id"));

@@ -1,0 +1,48 @@
+import type { Context, MiddlewareHandler } from "hono";
+import type { AuditTrail } from "../lib/audit/audit_trail.ts";
+import { messageOf, TallyError } from "../lib/errors.ts";
+import type { Logger } from "../lib/log.ts";
+import { BusinessError } from "./business_error.ts";
+import type { OriginEnv } from "./guard.ts";
+
+const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Reading calls that hand out what opens a resource. */
+const HANDED_OUT = /^\/(binary-split\/key-fragment$|v2\/resources\/)/;
+const PATH_LIMIT = 200;
+
+/**
+ * Writes a line into the audit trail for each call that may change something or hands out a key, before its answer leaves. The path
+ * says what it was about; queries, which may hold signatures, are left out. An origin that cannot write it goes on, and its log
+ * says so.
+ */
+export function auditTrail({ audit, log }: {
+  readonly audit: Pick<AuditTrail, "record">;
+  readonly log: Logger;
+}): MiddlewareHandler<OriginEnv> {
+  return async (c, next) => {
+    await next();
+    const { method, path } = c.req;
+    if (SAFE_METHODS.has(method) && !HANDED_OUT.test(path)) return;
+    const account = c.get("signedIn")?.account;
+    const requestId = c.get("requestId");
+    try {
+      await audit.record({
+        action: `${method} ${path.slice(0, PATH_LIMIT)}`,
+        who: account?.email ?? c.get("nameTyped"),
+        role: account?.role,
+        from: c.env.remoteAddr.hostname,
+        result: resultOf(c),
+        requestId,
+      });
+    } catch (error) {
+      log.error("audit_failed", { requestId, error: messageOf(error) });
+    }
+  };
+}
+
+function resultOf(c: Context<OriginEnv>): string {
+  if (c.error instanceof BusinessError) return c.error.reason ?? c.error.code;
+  if (c.error instanceof TallyError) return c.error.code;
+  return c.res.status < 400 ? "ok" : `status ${c.res.status}`;
+}
