@@ -26,6 +26,7 @@ const ENSURE: Readonly<Record<PeerName, () => Promise<Peer>>> = {
   age: ensureAge,
   tink: ensureTink,
   schemathesis: ensureSchemathesis,
+  chromium: () => ensureProgram("chromium", "chromium"),
   systemd: () => ensureProgram("systemd-analyze", "systemd"),
 };
 

@@ -16,6 +16,7 @@ export const PEER_NAMES = [
   "tink",
   "schemathesis",
   "systemd",
+  "chromium",
 ] as const;
 
 /** One of {@link PEER_NAMES}. */
