@@ -3,8 +3,9 @@ import { NotFoundError } from "../../lib/errors.ts";
 import type { Row, State } from "../state.ts";
 import type { Application, ApplicationVersion } from "./application.ts";
 import { CHECKSUM_APPLICATION } from "./builtin/checksum.ts";
+import { THUMBNAIL_APPLICATION } from "./builtin/thumbnail.ts";
 
-const BUILT_IN: readonly Application[] = [CHECKSUM_APPLICATION];
+const BUILT_IN: readonly Application[] = [CHECKSUM_APPLICATION, THUMBNAIL_APPLICATION];
 
 /** The applications that can be run: those built in, and those that `tally origin application add` has added. */
 export class Catalogue {

@@ -3,6 +3,7 @@ import type { Clock } from "../../lib/system/clock.ts";
 import type { ObjectFolder } from "../object_store.ts";
 import type { State } from "../state.ts";
 import { processChecksum } from "./builtin/checksum.ts";
+import { processThumbnail } from "./builtin/thumbnail.ts";
 import { Catalogue } from "./catalogue.ts";
 import { inputFetch } from "./input_fetch.ts";
 import { InputSource } from "./input_source.ts";
@@ -45,7 +46,7 @@ export interface Platform {
 
 const DEFAULT_SETTINGS: PlatformSettings = { parallelism: 2, allowPrivateInputs: false };
 const INPUT_LIMIT_BYTES = 64 * 1024 ** 3;
-const BUILT_IN: Readonly<Record<string, Processor>> = { checksum: processChecksum };
+const BUILT_IN: Readonly<Record<string, Processor>> = { checksum: processChecksum, thumbnail: processThumbnail };
 
 /** Puts the parts of the platform together. */
 export function createPlatform({ settings = DEFAULT_SETTINGS, ...deps }: PlatformDeps): Platform {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { runChild } from "../../lib/system/process.ts";
 import { OriginSite } from "../support/origin_site.ts";
 import { peerPath } from "../support/peers.ts";
 import { checksumItem, PlatformUser } from "../support/platform_site.ts";
@@ -24,16 +23,18 @@ interface Run {
 async function check(user: PlatformUser, { checksLeftOut, options = [], config }: Run): Promise<void> {
   await using folder = await tempFolder();
   await Deno.writeTextFile(join(folder.path, "schemathesis.toml"), config);
-  const { exitCode, stdout, stderr } = await runChild(schemathesis ?? "", {
+  const { code, stdout, stderr } = await new Deno.Command(schemathesis ?? "", {
     args: [
       ...["--config-file", join(folder.path, "schemathesis.toml"), "run", DOCUMENT, "--url", `${user.site.url}/api`],
       ...["--header", `Authorization: Bearer ${user.token}`, "--seed", "1", "--max-time", String(BUDGET_SECONDS)],
       ...["--max-redirects", "0", "--exclude-checks", checksLeftOut.join(","), "--continue-on-failure", ...options],
     ],
-    env: { HOME: folder.path, PATH: "/usr/bin:/bin", NO_PROXY: "127.0.0.1", TERM: "dumb" },
+    cwd: folder.path, // it keeps what it found where it stands
+    env: { HOME: folder.path, NO_PROXY: "127.0.0.1", TERM: "dumb" },
     signal: AbortSignal.timeout(LIMIT_MS),
-  });
-  assert.equal(exitCode, 0, `${new TextDecoder().decode(stdout)}\n${stderr}`);
+  }).output();
+  const decoder = new TextDecoder();
+  assert.equal(code, 0, decoder.decode(stdout) + decoder.decode(stderr));
 }
 
 Deno.test({

@@ -35,7 +35,9 @@ export const HEAVY_PACKAGES: ReadonlySet<string> = new Set([
   "@aws-sdk/s3-request-presigner",
   "ajv",
   "ajv-formats",
+  "jpeg-js",
   "oidc-provider",
+  "pngjs",
   "re2js",
   "yaml",
 ]);
