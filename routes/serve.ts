@@ -9,7 +9,7 @@ import { createApp } from "./app.ts";
 import { healthAnswer } from "./health.ts";
 
 /**
- * Runs the device service until `signal` is aborted; then takes no new calls, lets those under way end for at most 10 s and
+ * Runs the device service until `signal` is aborted; then takes no new calls, ends an unlock, lets calls under way end for at most 10 s and
  * forgets who was signed in. Logs JSON lines on standard error.
  * @param onListening called once with the URL of the service
  * @throws {ConfigurationError} and whatever keeps the port from being opened
@@ -45,6 +45,7 @@ export async function serveDevice(
   const { settings: { host, port, callerAuth }, log, clock } = services;
   const app = createApp(services);
   const handle: Handler = (request, _cutOff, remoteAddr) => healthAnswer(request) ?? app.fetch(request, { remoteAddr });
+  signal.addEventListener("abort", () => void services.unlock.stop(), { once: true }); // nobody's call waits for it
   const onBrokenOff = (error: unknown) => log.error("answer_broken_off", { error: messageOf(error) });
   await serveHttp(
     { host, port, clock, handlerAt: () => handle, onBrokenOff },

@@ -22,6 +22,7 @@ export interface ServerOptions {
 
 const STOP_LIMIT_MS = 10_000;
 const CLOSE_LIMIT_MS = 1_000;
+const RETRY_AFTER_SECONDS = "10";
 
 /**
  * Serves HTTP until `signal` is aborted. Then new requests get 503, and those that run have ten seconds to finish before
@@ -42,7 +43,7 @@ export async function serveHttp(
   };
   const options = { hostname: host, port, signal: cutOff.signal, onListen: () => {}, onError };
   const server = listen(options, (request, info) => {
-    if (signal.aborted) return new Response(null, { status: 503, headers: { connection: "close" } });
+    if (signal.aborted) return draining();
     const completed = info.completed.catch(() => undefined).finally(() => running.delete(completed)); // a client that leaves
     running.add(completed);
     return handle(request, cutOff.signal, info.remoteAddr);
@@ -57,6 +58,12 @@ export async function serveHttp(
     cutOff.abort();
     await within(CLOSE_LIMIT_MS, Promise.all([server.finished, ...running]), clock);
   }
+}
+
+/** For whoever asks a server that is about to end, a supervisor's health check above all. */
+function draining(): Response {
+  const headers = { "Connection": "close", "Content-Type": "application/json", "Retry-After": RETRY_AFTER_SECONDS };
+  return new Response('{"status":"draining"}', { status: 503, headers });
 }
 
 function listen(

@@ -50,3 +50,22 @@ Deno.test("POST /unlock of an archive that is none starts, and GET /unlock/statu
     await Deno.remove(archive);
   }
 });
+
+Deno.test("a device that is told to stop ends an unlock that waits for the API, and tells its caller", async () => {
+  const archive = await Deno.makeTempFile();
+  try {
+    const device = await startDevice({ flags: { "images-path": archive } });
+    const asked = Promise.withResolvers<void>();
+    device.api.intercept = (request) => {
+      asked.resolve();
+      return new Promise((resolve) => request.signal.addEventListener("abort", () => resolve(new Response())));
+    };
+    const answer = unlock(device);
+    await asked.promise;
+    const ended = device[Symbol.asyncDispose]();
+    await assertProblem(await answer, 503, "interrupted");
+    await ended;
+  } finally {
+    await Deno.remove(archive);
+  }
+});
