@@ -8,6 +8,7 @@ import { say } from "../tools/say.ts";
 import { benchHealth } from "./health.ts";
 import { benchLoad } from "./load.ts";
 import { benchParts } from "./parts.ts";
+import { benchPlatform } from "./platform.ts";
 import { benchSeal } from "./seal.ts";
 import { benchStart } from "./start.ts";
 import { benchUnlock } from "./unlock.ts";
@@ -35,6 +36,7 @@ const BENCHMARKS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   load: benchLoad,
   unlock: benchUnlock,
   seal: benchSeal,
+  platform: benchPlatform,
 };
 
 const USAGE = `usage: deno task bench [${Object.keys(BENCHMARKS).join(" | ")}]… [--size 1GiB] [--rounds 3]`;
