@@ -41,6 +41,11 @@ export { Secret } from "./lib/config/secret.ts";
 export { type CbcTuning, decryptCbc, encryptCbc, encryptedSize } from "./lib/crypto/cbc_v1.ts";
 export { aesKey, archiveKey, resourceKeyString } from "./lib/crypto/keys.ts";
 export * from "./lib/errors.ts";
+export {
+  InvalidInputError as ValidationError,
+  NotSignedInError as AuthenticationError,
+  UnavailableError as NetworkError,
+} from "./lib/errors.ts";
 
 export { Client, type ClientOptions } from "./lib/platform/client.ts";
 export { readSettings, Service, type ServiceInfo, type ServiceOptions } from "./lib/platform/service.ts";

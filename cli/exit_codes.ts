@@ -30,7 +30,8 @@ export const HINTS: Readonly<Record<ErrorCode, string>> = {
   usage: "See the command's --help: it ends with examples.",
   configuration: 'See what is set, and where it comes from, with "tally config".',
   invalid_input: "Correct the value and try again.",
-  not_signed_in: 'Sign in with "tally login --email EMAIL"; check the address and the password.',
+  not_signed_in:
+    'Sign in with "tally login" (at the platform) or "tally login --email EMAIL" (on the device); check address and password.',
   token_expired: 'Sign in again with "tally login", or give a newer token.',
   not_allowed: "Sign in with an account whose role may do this, or ask an administrator for the role.",
   not_found: "Check the name or id for typing errors, or publish it first.",

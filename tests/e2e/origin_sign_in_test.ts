@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { UnsecuredJWT } from "jose";
 import type { Page } from "puppeteer-core";
 import { thisProgram } from "../../cli/demo/this_program.ts";
+import { findIssuer } from "../../lib/auth/issuer.ts";
 import { PlatformSession } from "../../lib/auth/platform_session.ts";
 import { TokenCache } from "../../lib/auth/token_cache.ts";
 import { Secret } from "../../lib/config/secret.ts";
@@ -134,6 +135,16 @@ Deno.test("tally login at an origin waits for a second client that confirms its 
 
   assert.deepEqual(JSON.parse((await tally(["logout", "--json"], { env })).stdout), { status: "ok", revoked: true });
   assert.equal((await tally(["whoami"], { env })).exitCode, 3);
+});
+
+Deno.test("findIssuer() finds everything of an origin by its address alone", async () => {
+  await using site = await startSite();
+  const byAddress = settingsFrom({ AIGNOSTICS_API_ROOT: site.origin.url });
+  const deps = { http: httpClient("issuer"), signal: new AbortController().signal };
+  assert.equal(byAddress.environment, "custom");
+  const { redirectUri: _own, ...found } = await findIssuer(byAddress, deps);
+  const { redirectUri: _other, ...named } = await findIssuer(site.settings, deps);
+  assert.deepEqual(found, named);
 });
 
 /** A token that nobody takes any more. */
