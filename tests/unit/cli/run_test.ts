@@ -20,7 +20,7 @@ const VERBS = [
   ...["device", "origin", "login", "logout", "whoami", "load", "upload", "unlock"],
   ...["seal", "open", "small", "keys"],
   ...["application", "run", "health"],
-  ...["status", "hardware", "config", "audit", "demo", "version", "self-update", "completions"],
+  ...["status", "hardware", "config", "audit", "doctor", "demo", "version", "self-update", "completions"],
 ];
 
 async function runWith(args: readonly string[], options?: RecordedIoOptions) {
