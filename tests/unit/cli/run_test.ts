@@ -19,7 +19,7 @@ const PROGRAMS: Programs = {
 const VERBS = [
   ...["device", "origin", "login", "logout", "whoami", "load", "upload", "unlock"],
   ...["seal", "open", "small", "keys"],
-  ...["application", "run", "health"],
+  ...["application", "run", "health", "sign-url"],
   ...["status", "hardware", "config", "audit", "doctor", "demo", "version", "self-update", "completions"],
 ];
 
