@@ -21,6 +21,8 @@ export const DIRECT_SETTINGS: readonly SettingKey[] = [
   "jwtAlgorithms",
   "jwtHs256SecretFile",
   "jwtVerify",
+  "cryptoAccel",
+  "cryptoLibrary",
   "logLevel",
 ];
 

@@ -9,6 +9,7 @@ import { BigPartCache } from "./cdn/cached.ts";
 import { openStore } from "./cdn/open.ts";
 import { parseCdnFile } from "./config/cdn_file.ts";
 import type { Settings } from "./config/options.ts";
+import { accelerator } from "./crypto/accelerator.ts";
 import { aesKey, resourceKeyString } from "./crypto/keys.ts";
 import type { ImageEngine } from "./docker/docker.ts";
 import { openEngine } from "./docker/open_engine.ts";
@@ -75,7 +76,8 @@ export async function createServices(
   });
   const cache = new BigPartCache(settings.modelCacheDir);
   await cache.sweep();
-  const sharedKey = once(async () => aesKey(await resourceKeyString()));
+  const library = await accelerator(settings.cryptoAccel, settings.cryptoLibrary, log);
+  const sharedKey = once(async () => aesKey(await resourceKeyString(), library));
   const sendSmallPart = (request: { folder: string; name: string; data: Bytes }, signal?: AbortSignal) =>
     api.uploadResource(request, signal);
   const engine = openEngine(settings);
@@ -84,6 +86,7 @@ export async function createServices(
     imagesPath: settings.imagesPath,
     references: settings.images.map((name) => `${name}:${settings.apiVersion}`),
     signIn: unlockSignIn(newSession, apiDeps),
+    library,
     log,
     clock,
   });

@@ -185,6 +185,18 @@ export const OPTIONS = {
     "/usr/bin/docker",
     "Absolute path of the docker program, for DOCKER_VIA=cli",
   ),
+  cryptoAccel: option(
+    "CRYPTO_ACCEL",
+    oneOf("auto", "libcrypto", "none"),
+    "none",
+    "How v1's AES is done: none: by the runtime; libcrypto: by CRYPTO_LIBRARY; auto: by CRYPTO_LIBRARY where it can be used",
+  ),
+  cryptoLibrary: option(
+    "CRYPTO_LIBRARY",
+    absolutePath,
+    undefined,
+    "Absolute path of OpenSSL's libcrypto.so.3, for CRYPTO_ACCEL; such as /usr/lib/aarch64-linux-gnu/libcrypto.so.3",
+  ),
   hardwareRoot: option("HARDWARE_ROOT", text, "/", "Folder under which proc/ and sys/ are read for the hardware facts"),
   hardwareFile: option(
     "HARDWARE_FILE",
@@ -269,6 +281,7 @@ type Always =
   | "dockerHost"
   | "dockerVia"
   | "dockerProgram"
+  | "cryptoAccel"
   | "hardwareRoot"
   | "jwtAlgorithms"
   | "jwtVerify"

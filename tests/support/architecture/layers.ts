@@ -69,6 +69,7 @@ export const OWNERS: readonly Owner[] = [
       "origin/state.ts",
     ],
   },
+  { what: "native libraries", pattern: /^Deno\.dlopen$/, owners: ["lib/crypto/libcrypto.ts"] },
   { what: "the clock", pattern: /^(Date\.now|new Date\(\)|performance\.\w+)$/, owners: ["lib/system/clock.ts"] },
   { what: "the environment", pattern: /^(Deno|process)\.env$/, owners: ["lib/system/environment.ts"] },
   { what: "standard output", pattern: /^(Deno|process)\.stdout$/, owners: ["cli/output.ts"] },

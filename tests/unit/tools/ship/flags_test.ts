@@ -32,6 +32,26 @@ Deno.test("grantedRights() of a device are its own address, its site's hosts, it
   });
 });
 
+Deno.test("grantedRights() reach a native library only where the site chooses one, and only that one", () => {
+  const withAccel = (accel: string) =>
+    parseSite(JSON.stringify({
+      settings: {
+        RESOURCE_API_URL: "https://api.example.com",
+        CRYPTO_ACCEL: accel,
+        CRYPTO_LIBRARY: "/usr/lib/aarch64-linux-gnu/libcrypto.so.3",
+      },
+    }));
+  for (const program of ["device", "cli"] as const) {
+    assert.equal(grantedRights(program, withAccel("none")).has("ffi"), false);
+    for (const accel of ["auto", "libcrypto"]) {
+      const expected = ["/usr/lib/aarch64-linux-gnu/libcrypto.so.3"];
+      assert.deepEqual(grantedRights(program, withAccel(accel)).get("ffi"), expected);
+      assert.ok(programFlags(program, withAccel(accel), "launcher").includes(`--allow-ffi=${expected[0]}`));
+    }
+  }
+  assert.equal(grantedRights("origin", withAccel("libcrypto")).has("ffi"), false);
+});
+
 Deno.test("grantedRights() of an origin are its address and its folder", () => {
   assert.deepEqual(Object.fromEntries(grantedRights("origin", SITE)), {
     net: ["127.0.0.1:8090"],
