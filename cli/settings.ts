@@ -11,6 +11,7 @@ export const DIRECT_SETTINGS: readonly SettingKey[] = [
   "resourceApiUrl",
   "cdnConfig",
   "modelCacheDir",
+  "modelCacheQuota",
   "limitRate",
   "stateDir",
   "hardwareRoot",

@@ -5,6 +5,7 @@ import { READER_ROLES } from "./auth/roles.ts";
 import { Session } from "./auth/session.ts";
 import { AuditTrail } from "./audit/audit_trail.ts";
 import type { Bytes } from "./bytes.ts";
+import { CacheQuota } from "./cdn/cache_quota.ts";
 import { BigPartCache } from "./cdn/cached.ts";
 import { openStore } from "./cdn/open.ts";
 import { parseCdnFile } from "./config/cdn_file.ts";
@@ -74,7 +75,8 @@ export async function createServices(
     open: async (yaml) => openStore(await parseCdnFile(yaml), { clock, limit }),
     clock,
   });
-  const cache = new BigPartCache(settings.modelCacheDir);
+  const quota = new CacheQuota(settings.modelCacheDir, { quotaBytes: settings.modelCacheQuota, clock });
+  const cache = new BigPartCache(settings.modelCacheDir, quota);
   await cache.sweep();
   const library = await accelerator(settings.cryptoAccel, settings.cryptoLibrary, log);
   const sharedKey = once(async () => aesKey(await resourceKeyString(), library));

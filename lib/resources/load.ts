@@ -201,7 +201,7 @@ function fromCdn(
     open: async () => {
       const object = await get({});
       const check = new DigestCheck(digests, sizeBytes);
-      const filling = await CacheFilling.start(deps, resource);
+      const filling = await CacheFilling.start(deps, resource, sizeBytes);
       return watched(object.body, {
         look: (chunk) => {
           check.update(chunk);

@@ -206,6 +206,13 @@ export const GRANTS: readonly Grant[] = [
     values: () => [ALL],
   },
   {
+    right: "sys",
+    programs: ["device", "cli"],
+    what: "`statfs`",
+    reason: "How much room a disk has is looked at before the first byte of a download; it tells nothing else.",
+    values: () => ["statfs"],
+  },
+  {
     right: "write",
     programs: ["device"],
     what: "`MODEL_CACHE_DIR`, folders of `cdn`",

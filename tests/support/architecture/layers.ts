@@ -66,6 +66,7 @@ export const OWNERS: readonly Owner[] = [
       "lib/system/folders.ts",
       "lib/system/partial_file.ts",
       "lib/system/private_files.ts",
+      "lib/system/used_files.ts",
       "origin/state.ts",
     ],
   },
