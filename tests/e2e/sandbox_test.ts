@@ -149,6 +149,24 @@ Deno.test("launcher: the command line and the origin do their work, and say what
     );
   });
 
+  await t.step("the command line runs an application of the platform of its site, and reaches no other", async () => {
+    const cli = await site.make("cli", "x86_64");
+    const { token } = await site.origin.user("Operator");
+    const env = { AIGNOSTICS_TOKEN: token };
+    const item = ["--item", "x", "--input", "file=https://storage.invalid/x", "--wait", "--json"];
+    const { exitCode, stdout, stderr } = await site.run(cli, ["run", "submit", "checksum", ...item], { env });
+    assert.equal(exitCode, 1, stderr); // there is no such input, and the item says so
+    assert.match(stdout, /"event":"submitted"/);
+    assert.equal(JSON.parse(stderr).code, "partial", stderr);
+    const other = { ...env, AIGNOSTICS_API_ROOT: "https://other.example.com/" };
+    const elsewhere = await site.run(cli, ["application", "list"], { env: other });
+    assert.equal(elsewhere.exitCode, 2);
+    assert.match(
+      elsewhere.stderr,
+      /^tally: The sandbox of this program does not let it reach the API at other\.example\.com/m,
+    );
+  });
+
   await t.step("the origin keeps to its folder", async () => {
     const origin = await site.make("origin", "x86_64");
     const init = (folder: string) => site.run(origin, ["origin", "init", "--data-dir", folder]);

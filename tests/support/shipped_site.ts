@@ -149,6 +149,7 @@ function siteFile(folder: string, origin: OriginSite, port: number, { cdn, setti
   return {
     settings: {
       RESOURCE_API_URL: origin.url,
+      AIGNOSTICS_API_ROOT: origin.url,
       PORT: String(port),
       MODEL_CACHE_DIR: join(folder, "models"),
       IMAGES_PATH: imagesPath(folder),

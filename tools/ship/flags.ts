@@ -1,4 +1,6 @@
 import { OPTIONS } from "../../lib/config/options.ts";
+import { PLATFORM_OPTIONS } from "../../lib/config/platform_options.ts";
+import type { PlatformSettings } from "../../lib/config/platform_settings.ts";
 import type { Form, Program } from "./programs.ts";
 import type { Site } from "./site.ts";
 
@@ -28,6 +30,11 @@ const MIB = 1024 ** 2;
 const ALL = "";
 const ENGINE_HOST = "docker.invalid:80";
 const VARIABLES = Object.values(OPTIONS).map(({ name }) => name);
+/** The last two say where tokens are kept. */
+const PLATFORM_VARIABLES = [
+  ...Object.values(PLATFORM_OPTIONS).map(({ name }) => name),
+  ...["AIGNOSTICS_SHARE_TOKEN", "AIGNOSTICS_ENV_FILE", "HOME", "XDG_CACHE_HOME"],
+];
 
 /** Flags of every program. */
 export const FIXED_FLAGS: readonly FixedFlag[] = [
@@ -132,6 +139,14 @@ export const GRANTS: readonly Grant[] = [
     what: "hosts of `cdn`",
     reason: "Big parts.",
     values: ({ cdnHosts }) => cdnHosts,
+  },
+  {
+    right: "net",
+    programs: ["cli"],
+    what: "hosts of `AIGNOSTICS_API_ROOT`, of its issuer, of `platform`",
+    reason: "The platform, sign-in there, and where it keeps files.",
+    values: ({ platform, platformHosts }) =>
+      platform === undefined ? [] : [...platformServers(platform), ...platformHosts],
   },
   {
     right: "net",
@@ -249,6 +264,13 @@ export const GRANTS: readonly Grant[] = [
   },
   {
     right: "env",
+    programs: ["cli"],
+    what: "`AIGNOSTICS_*`, `HOME`, `XDG_CACHE_HOME`, when `AIGNOSTICS_API_ROOT` is set",
+    reason: "Settings of the platform, and where its tokens are kept.",
+    values: ({ platform }) => platform === undefined ? [] : PLATFORM_VARIABLES,
+  },
+  {
+    right: "env",
     programs: ["origin"],
     what: "`ORIGIN_MASTER_KEY`",
     reason: "The key that content keys are wrapped by, where it does not lie in a file.",
@@ -303,6 +325,11 @@ export function programFlags(program: Program, site: Site, form: Form): string[]
 }
 
 /** `host:port` of each address that the site has. */
+function platformServers({ apiRoot, oauth }: PlatformSettings): string[] {
+  const { tokenUrl, deviceUrl, jwsJsonUrl, revocationUrl, redirectUri } = oauth;
+  return hostsOf(apiRoot, tokenUrl, deviceUrl, jwsJsonUrl, revocationUrl, redirectUri);
+}
+
 function hostsOf(...urls: readonly (URL | undefined)[]): string[] {
   return present(...urls).map(({ protocol, hostname, port }) =>
     `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`

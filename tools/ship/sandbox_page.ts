@@ -26,6 +26,8 @@ cdn:                          # hosts with their ports, and folders
   - cdn.example.com:443
   - "*.s3.example.com:443"
   - /media/usb
+platform:                     # where a platform of AIGNOSTICS_API_ROOT keeps its files, for the command line
+  - storage.googleapis.com:443
 settingsFile: /etc/tallystick.yaml   # if --config is to be used
 origin: { dataDir: /var/lib/tallystick-origin, host: 127.0.0.1, port: 8090 }
 \`\`\`

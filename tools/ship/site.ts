@@ -2,6 +2,8 @@ import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { parseSettings } from "../../lib/config/config.ts";
 import { OPTIONS, type SettingKey, type Settings } from "../../lib/config/options.ts";
+import { PLATFORM_OPTIONS, PLATFORM_PREFIX } from "../../lib/config/platform_options.ts";
+import { parsePlatformSettings, type PlatformSettings } from "../../lib/config/platform_settings.ts";
 import { isLoopback } from "../../lib/http/loopback.ts";
 import type { Program } from "./programs.ts";
 
@@ -17,6 +19,10 @@ export interface Site {
   readonly cdnFolders: readonly string[];
   /** Settings file that `--config` may name. */
   readonly settingsFile: string | undefined;
+  /** The platform that the command line speaks to, where `AIGNOSTICS_API_ROOT` is among the settings. */
+  readonly platform: PlatformSettings | undefined;
+  /** `host:port` of where the platform keeps files. */
+  readonly platformHosts: readonly string[];
   /** What the origin serves, and where. */
   readonly origin: { readonly dataDir: string; readonly host: string; readonly port: number };
 }
@@ -45,6 +51,7 @@ const siteSchema = z.strictObject({
     {},
   ),
   cdn: z.array(z.union([host, path])).default([]),
+  platform: z.array(host).default([]),
   settingsFile: path.optional(),
   origin: z.strictObject({
     dataDir: path.default("/var/lib/tallystick-origin"),
@@ -68,7 +75,7 @@ const PATH_SETTINGS = [
 
 /**
  * Reads what a site is.
- * @param yaml text of a site file: `settings`, `cdn`, `settingsFile`, `origin`; may be empty
+ * @param yaml text of a site file: `settings`, `cdn`, `platform`, `settingsFile`, `origin`; may be empty
  * @throws {ConfigurationError} with what is wrong in the settings, {z.ZodError} in the rest
  */
 export function parseSite(yaml: string, { api, cdn, program = "device" }: SiteFlags = {}): Site {
@@ -86,6 +93,8 @@ export function parseSite(yaml: string, { api, cdn, program = "device" }: SiteFl
     variables,
     cdnHosts: places.filter((place) => !place.startsWith("/")),
     cdnFolders: places.filter((place) => place.startsWith("/")),
+    platform: platformOf(variables),
+    platformHosts: file.platform,
     settingsFile: file.settingsFile,
     origin: file.origin,
   };
@@ -99,7 +108,13 @@ export function withVariable(site: Site, name: string, value: string): Site {
 
 /** Some defaults follow from other variables. */
 function settingsOf(variables: Readonly<Record<string, string>>, required: readonly SettingKey[]): Settings {
-  return parseSettings({ flags: {}, environment: (name) => variables[name], file: variables }, required);
+  const own = Object.entries(variables).filter(([name]) => !name.startsWith(PLATFORM_PREFIX));
+  return parseSettings({ flags: {}, environment: (name) => variables[name], file: Object.fromEntries(own) }, required);
+}
+
+function platformOf(variables: Readonly<Record<string, string>>): PlatformSettings | undefined {
+  if (variables[PLATFORM_OPTIONS.apiRoot.name] === undefined) return undefined;
+  return parsePlatformSettings({ flags: {}, environment: (name) => variables[name], files: [] });
 }
 
 function apiUrl(api: string): string {
