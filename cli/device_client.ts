@@ -88,30 +88,34 @@ export class DeviceClient {
     await this.#json("logout", z.unknown(), { method: "POST" });
   }
 
-  /** Begins to load a resource. Read the body to its end, or cancel it. */
-  async load(folder: string, name: string): Promise<LoadAnswer> {
+  /** Begins to load a resource, or one of its versions. Read the body to its end, or cancel it. */
+  async load(folder: string, name: string, version?: string): Promise<LoadAnswer> {
     const request = { ...jsonPost({ filename: name, folder }), timeoutMs: LOAD_TIMEOUT_MS };
-    const { headers, body } = await this.#call(`load/${encodeURIComponent(name)}`, request);
+    const { headers, body } = version === undefined
+      ? await this.#call(`load/${encodeURIComponent(name)}`, request)
+      : await this.#call(versionPath(folder, name, version), { timeoutMs: LOAD_TIMEOUT_MS });
     const length = headers.get("content-length");
     const source = headers.get("x-tally-source") ?? undefined;
     return { body, sizeBytes: length === null ? undefined : Number(length), source };
   }
 
-  /** Publishes `data`, which has exactly `sizeBytes`. */
+  /** Publishes `data`, which has exactly `sizeBytes`, and says in which format. */
   async upload({ folder, name, data, sizeBytes }: {
     folder: string;
     name: string;
     data: ByteStream;
     sizeBytes: number;
-  }): Promise<void> {
+  }): Promise<string> {
     const form = multipartForm({ fields: { folder }, file: { field: "data", name, data, sizeBytes } });
-    await this.#json(`upload/${encodeURIComponent(name)}`, z.unknown(), {
+    const { headers, body } = await this.#call(`upload/${encodeURIComponent(name)}`, {
       method: "POST",
       headers: { "content-type": form.contentType },
       body: form.body,
       bodyBytes: form.sizeBytes,
       timeoutMs: UPLOAD_TIMEOUT_MS,
     });
+    await body.cancel();
+    return headers.get("x-tally-format") ?? "v1";
   }
 
   /** Starts an unlock, or joins the one that runs. */
@@ -151,6 +155,11 @@ export function problemError(status: number, headers: Headers, text: string): Ta
 /** `code` when it is one of ours. */
 export function knownCode(code: string | null | undefined): ErrorCode | undefined {
   return typeof code === "string" && Object.hasOwn(EXIT_CODES, code) ? code as ErrorCode : undefined;
+}
+
+function versionPath(folder: string, name: string, version: string): string {
+  const [folderPart, namePart, versionPart] = [folder, name, version].map(encodeURIComponent);
+  return `resources/${folderPart}/${namePart}?version=${versionPart}`;
 }
 
 function jsonPost(body: unknown): HttpRequest {

@@ -11,8 +11,9 @@ export const DIRECT_SETTINGS: readonly SettingKey[] = [
   "resourceApiUrl",
   "cdnConfig",
   "modelCacheDir",
-  "modelCacheQuota",
   "limitRate",
+  "resourceFormat",
+  "publisherKeyFile",
   "stateDir",
   "hardwareRoot",
   "hardwareFile",
@@ -22,8 +23,6 @@ export const DIRECT_SETTINGS: readonly SettingKey[] = [
   "jwtAlgorithms",
   "jwtHs256SecretFile",
   "jwtVerify",
-  "cryptoAccel",
-  "cryptoLibrary",
   "logLevel",
 ];
 

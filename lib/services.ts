@@ -1,16 +1,16 @@
 import { join } from "node:path";
+import type { ApiCallsDeps } from "./api/calls.ts";
 import { ResourceApi } from "./api/client.ts";
 import { tokenVerifier, unverified, type VerifyToken } from "./auth/claims.ts";
 import { READER_ROLES } from "./auth/roles.ts";
 import { Session } from "./auth/session.ts";
 import { AuditTrail } from "./audit/audit_trail.ts";
 import type { Bytes } from "./bytes.ts";
-import { CacheQuota } from "./cdn/cache_quota.ts";
 import { BigPartCache } from "./cdn/cached.ts";
 import { openStore } from "./cdn/open.ts";
 import { parseCdnFile } from "./config/cdn_file.ts";
 import type { Settings } from "./config/options.ts";
-import { accelerator } from "./crypto/accelerator.ts";
+import type { Enrolment } from "./device/enrolment.ts";
 import { aesKey, resourceKeyString } from "./crypto/keys.ts";
 import type { ImageEngine } from "./docker/docker.ts";
 import { openEngine } from "./docker/open_engine.ts";
@@ -22,12 +22,16 @@ import { httpClient } from "./http/client.ts";
 import { RateLimit } from "./http/rate_limit.ts";
 import type { Logger } from "./log.ts";
 import { cdnSource } from "./resources/cdn_source.ts";
+import { resourceFinder, uploadChooser, wholeLoader } from "./resources/format_choice.ts";
 import { type LoadResource, resourceLoader } from "./resources/load.ts";
 import { apiResourceReader, type ReadApiResource } from "./resources/small_part.ts";
+import type { FindResource } from "./resources/open_resource.ts";
 import { type StageUpload, uploadStager } from "./resources/upload.ts";
+import { resourcesInV2 } from "./services_v2.ts";
+import { watched } from "./streams.ts";
 import type { Clock } from "./system/clock.ts";
 import { readSecretFile } from "./system/files.ts";
-import { Unlock, type UnlockSignIn } from "./unlock/unlock.ts";
+import { Unlock, type UnlockAccount, type UnlockSignIn } from "./unlock/unlock.ts";
 
 /** Everything that a device does, ready to be called by its HTTP API or by the command line. */
 export interface Services {
@@ -39,6 +43,11 @@ export interface Services {
   readonly verify: VerifyToken;
   readonly api: ResourceApi;
   readonly readApiResource: ReadApiResource;
+  /** This device at the API: its key, how it stands, whom it believes. */
+  readonly enrolment: Enrolment;
+  /** Enrols the device where the server has format v2, behind the caller; a failure is logged, and told to who loads. */
+  readonly beginEnrolment: () => void;
+  readonly find: FindResource;
   readonly load: LoadResource;
   readonly stage: StageUpload;
   readonly unlock: Unlock;
@@ -59,27 +68,14 @@ export async function createServices(
   const verify = await verifierOf(settings, clock);
   const newSession = () => new Session({ authenticate: (...account) => signInApi.login(...account), verify });
 
-  const session = newSession();
-  const api = new ResourceApi({ ...apiDeps, tokens: session });
   const hardware = once(() => hardwareFacts(settings));
-  const readApiResource = apiResourceReader({
-    api,
-    credentials: () => session.credentials(),
-    hardware: async () => hardwareString(await hardware()),
-  });
   const limit = settings.limitRate === undefined ? undefined : new RateLimit(settings.limitRate, clock);
-  const cdn = cdnSource({
-    readApiResource,
-    account: () => session.user()?.email,
-    configPath: settings.cdnConfig,
-    open: async (yaml) => openStore(await parseCdnFile(yaml), { clock, limit }),
-    clock,
-  });
-  const quota = new CacheQuota(settings.modelCacheDir, { quotaBytes: settings.modelCacheQuota, clock });
-  const cache = new BigPartCache(settings.modelCacheDir, quota);
+  const partsFor = (session: Session) => apiParts(settings, { apiDeps, session, hardware, limit, clock });
+  const session = newSession();
+  const { api, readApiResource, cdn } = partsFor(session);
+  const cache = new BigPartCache(settings.modelCacheDir);
   await cache.sweep();
-  const library = await accelerator(settings.cryptoAccel, settings.cryptoLibrary, log);
-  const sharedKey = once(async () => aesKey(await resourceKeyString(), library));
+  const sharedKey = once(async () => aesKey(await resourceKeyString()));
   const sendSmallPart = (request: { folder: string; name: string; data: Bytes }, signal?: AbortSignal) =>
     api.uploadResource(request, signal);
   const engine = openEngine(settings);
@@ -87,11 +83,22 @@ export async function createServices(
     engine,
     imagesPath: settings.imagesPath,
     references: settings.images.map((name) => `${name}:${settings.apiVersion}`),
-    signIn: unlockSignIn(newSession, apiDeps),
-    library,
+    signIn: unlockSignIn(newSession, (own) => {
+      const { api, cdn } = partsFor(own);
+      const { openArchive } = resourcesInV2(settings, { apiDeps, session: own, hardware, cdn, log, clock });
+      return { keyFragment: (signal) => api.keyFragment(signal), openArchive };
+    }),
     log,
     clock,
   });
+  const v2 = resourcesInV2(settings, { apiDeps, session, hardware, cdn, log, clock });
+  const v1 = {
+    load: resourceLoader({ readApiResource, cdn, cache, sharedKey, log, clock }),
+    stage: uploadStager({ sendSmallPart, cdn, cache, sharedKey, log }),
+  };
+  const { resourceFormat: format } = settings;
+  const { isOffered, floors } = v2;
+  const find = resourceFinder({ format, isOffered, v1: v1.load, v2: v2.find, floors });
   return {
     settings,
     log,
@@ -100,8 +107,11 @@ export async function createServices(
     verify,
     api,
     readApiResource,
-    load: resourceLoader({ readApiResource, cdn, cache, sharedKey, log, clock }),
-    stage: uploadStager({ sendSmallPart, cdn, cache, sharedKey, log }),
+    enrolment: v2.enrolment,
+    find,
+    load: wholeLoader(find, v1.load),
+    stage: uploadChooser({ format, isOffered, v1: v1.stage, v2: v2.stage, log }),
+    beginEnrolment: v2.beginEnrolment,
     unlock,
     engine,
     hardware,
@@ -109,6 +119,7 @@ export async function createServices(
     async stop() {
       await unlock.stop();
       await cache.settled();
+      await v2.settled();
       session.signOut();
     },
   };
@@ -136,20 +147,56 @@ async function hs256Secret(path: string): Promise<Bytes> {
   return secret;
 }
 
-/** An unlock brings its own account: who is signed in on the device stays so. */
-function unlockSignIn(
-  newSession: () => Session,
-  apiDeps: Omit<ConstructorParameters<typeof ResourceApi>[0], "tokens">,
-): UnlockSignIn {
+/** The API and the CDN, as who is signed in has them. */
+function apiParts(
+  settings: Settings,
+  { apiDeps, session, hardware, limit, clock }: {
+    apiDeps: ApiCallsDeps;
+    session: Session;
+    hardware: () => Promise<HardwareFacts>;
+    limit: RateLimit | undefined;
+    clock: Clock;
+  },
+) {
+  const api = new ResourceApi({ ...apiDeps, tokens: session });
+  const readApiResource = apiResourceReader({
+    api,
+    credentials: () => session.credentials(),
+    hardware: async () => hardwareString(await hardware()),
+  });
+  const cdn = cdnSource({
+    readApiResource,
+    account: () => session.user()?.email,
+    configPath: settings.cdnConfig,
+    open: async (yaml) => openStore(await parseCdnFile(yaml), { clock, limit }),
+    clock,
+  });
+  return { api, readApiResource, cdn };
+}
+
+/** An unlock brings its own account: who is signed in on the device stays so. It is signed out when its secret is no longer needed. */
+function unlockSignIn(newSession: () => Session, accountOf: (own: Session) => Required<UnlockAccount>): UnlockSignIn {
   return async (credentials, signal) => {
     const session = newSession();
     const { user } = await session.signIn(credentials, signal);
+    const end = () => session.signOut();
     if (!READER_ROLES.includes(user.role)) {
-      session.signOut();
+      end();
       throw new NotAllowedError(`The role ${user.role} may not unlock images`);
     }
-    const api = new ResourceApi({ ...apiDeps, tokens: session });
-    return { keyFragment: (keySignal) => api.keyFragment(keySignal).finally(() => session.signOut()) };
+    const account = accountOf(session);
+    return {
+      keyFragment: (keySignal) => account.keyFragment(keySignal).finally(end),
+      async openArchive(archive, archiveSignal) {
+        try {
+          const plain = await account.openArchive(archive, archiveSignal);
+          return plain && watched(plain, { look: () => {}, end, drop: end });
+        } catch (error) {
+          end();
+          throw error;
+        }
+      },
+    };
   };
 }
 

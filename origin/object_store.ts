@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { ConflictError, IntegrityError, NotFoundError } from "../lib/errors.ts";
 import { type ByteStream, consume } from "../lib/streams.ts";
 import { AtomicFile, openFile, removeFile } from "../lib/system/files.ts";
-import type { Slice } from "./byte_range.ts";
-import { type Conditions, evaluate } from "./precondition.ts";
+import type { Slice } from "../lib/http/range_request.ts";
+import { type Conditions, evaluate } from "../lib/http/precondition.ts";
 import type { Row, State } from "./state.ts";
 
 /** Where an object lies. Both names have been checked. */

@@ -5,12 +5,12 @@ import { ConflictError, InvalidInputError, MalformedError, NotAllowedError, NotF
 import { checkObjectName } from "../lib/cdn/object_name.ts";
 import { requestBody } from "../lib/http/request_body.ts";
 import type { Clock } from "../lib/system/clock.ts";
-import { parseRange, type Slice } from "./byte_range.ts";
+import { parseRange, type Slice } from "../lib/http/range_request.ts";
 import { digestField, parseDigestField } from "./digest_field.ts";
 import { type OriginEnv, requireSignIn } from "./guard.ts";
 import { checkObjectAccess } from "./object_access.ts";
 import type { ObjectFolder, ObjectName, ObjectRecord } from "./object_store.ts";
-import { type Conditions, evaluate, rangeStillHolds } from "./precondition.ts";
+import { type Conditions, evaluate, rangeStillHolds } from "../lib/http/precondition.ts";
 import { baseOf } from "./public_url.ts";
 import { readJson } from "./json_body.ts";
 import { readSecret } from "./secrets.ts";

@@ -14,7 +14,7 @@ import type { Device, Devices } from "./devices.ts";
 import { recordGrant } from "./grants.ts";
 import { type OriginEnv, requireSignIn } from "./guard.ts";
 import { readJson } from "./json_body.ts";
-import { evaluate } from "./precondition.ts";
+import { evaluate } from "../lib/http/precondition.ts";
 import { publishVersion } from "./publish_version.ts";
 import type { State } from "./state.ts";
 import type { Tokens } from "./tokens.ts";
@@ -70,9 +70,9 @@ export function versionRoutes(deps: VersionRoutesDeps): Hono<OriginEnv> {
 }
 
 async function sendSmallPart(c: Context<OriginEnv>, deps: VersionRoutesDeps): Promise<Response> {
-  const device = deps.devices.approved(c.req.header(DEVICE_HEADER) ?? c.req.query("device") ?? "");
   const { resource, version } = referenceOf(c);
-  const found = deps.versions.current(resource, version);
+  const found = deps.versions.current(resource, version); // first: a device that waits goes on with what is in v1 only
+  const device = deps.devices.approved(c.req.header(DEVICE_HEADER) ?? c.req.query("device") ?? "");
   const { account } = c.get("signedIn");
   const etag = await sha256Hex(utf8([found.payloadSha256, device.kid, account.id].join("\0")));
   const headers = { "cache-control": "no-store", "etag": `"${etag}"`, "vary": `authorization, ${DEVICE_HEADER}` };

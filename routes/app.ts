@@ -13,6 +13,7 @@ import { addHealth } from "./health.ts";
 import { addLoad } from "./load.ts";
 import { ownPagesOnly } from "./own_pages.ts";
 import { expectedError, type Fault, problemAnswer, PROBLEMS } from "./problem.ts";
+import { addResources } from "./resources.ts";
 import { requestLog } from "./request_log.ts";
 import { securityHeaders } from "./security_headers.ts";
 import { addSession } from "./session.ts";
@@ -39,6 +40,7 @@ export function createApp(services: Services): OpenAPIHono {
   addHealth(app, services);
   addSession(app, services, limit);
   addLoad(app, services);
+  addResources(app, services);
   addUpload(app, services);
   addUnlock(app, services, limit);
   addDocs(app, services.settings);

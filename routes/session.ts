@@ -59,6 +59,7 @@ export function addSession(app: OpenAPIHono, services: Services, limit: SignInLi
       () => session.signIn(credentials, signal),
       signal,
     );
+    services.beginEnrolment();
     return c.json({
       status: "ok" as const,
       access_token: token,

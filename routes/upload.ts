@@ -39,7 +39,13 @@ export function addUpload(app: OpenAPIHono, services: Services): void {
       },
     },
     responses: {
-      200: jsonAnswer("Published", z.object({ status: z.literal("ok") })),
+      200: {
+        ...jsonAnswer("Published", z.object({ status: z.literal("ok") })),
+        headers: z.object({
+          "X-Tally-Format": z.enum(["v1", "v2"])
+            .openapi({ description: "`v2` where the server offers it and `PUBLISHER_KEY_FILE` is set" }),
+        }),
+      },
       ...problemAnswers(
         "malformed",
         "unsupported_media_type",
@@ -73,6 +79,7 @@ export function addUpload(app: OpenAPIHono, services: Services): void {
     const folder = folderOf(fields);
     noteForAudit(c, { resource: `${folder}/${name}` });
     await staged.publish({ folder, name, signal });
+    c.header("X-Tally-Format", staged.format);
     return c.json({ status: "ok" });
   });
 }

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { ALL_SETTINGS, readSettings, withSettings } from "../settings.ts";
 import type { Shell } from "../shell.ts";
-import { verb } from "../verb.ts";
+import { adopt, verb } from "../verb.ts";
+import { deviceStatusCommand, enrolCommand } from "./device_key.ts";
 
 /** `tally device`: runs the device service until it is told to stop. */
 export function deviceCommand(shell: Shell): Command {
@@ -10,6 +11,7 @@ export function deviceCommand(shell: Shell): Command {
     ["tally --config /etc/tallystick.yaml device", "the same with a settings file"],
     ["tally device --port 0 --json", 'takes a free port and prints {"event":"listening","url":…}'],
   ]);
+  for (const make of [enrolCommand, deviceStatusCommand]) adopt(command, make(shell));
   return withSettings(command, ALL_SETTINGS.filter((key) => key !== "deviceUrl"))
     .action(async () => await runDevice(shell, command));
 }

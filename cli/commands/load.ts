@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Command } from "commander";
-import { READER_ROLES } from "../../lib/auth/roles.ts";
-import { IntegrityError } from "../../lib/errors.ts";
+import { READER_ROLES, type Role } from "../../lib/auth/roles.ts";
+import { IntegrityError, UsageError } from "../../lib/errors.ts";
+import type { Services } from "../../lib/services.ts";
 import { parseName } from "../../lib/split/names.ts";
 import { watched } from "../../lib/streams.ts";
 import { writeStream } from "../../lib/system/files.ts";
@@ -19,11 +20,13 @@ interface LoadFlags extends AccountFlags {
   readonly output?: string;
   readonly force?: boolean;
   readonly sha256?: boolean;
+  readonly allowDowngrade?: boolean;
 }
 
 interface Wanted {
   readonly folder: string;
   readonly name: string;
+  readonly version: string | undefined;
   readonly file: string;
 }
 
@@ -33,19 +36,30 @@ interface Received {
   readonly sha256: string;
 }
 
+/** Who may go back behind the version that a device has used. */
+const DOWNGRADE_ROLES: readonly Role[] = ["Admin", "ApiAdmin"];
+
 /** `tally load`: loads a resource into a file or to standard output. */
 export function loadCommand(shell: Shell): Command {
   const command = verb("load", "Load a resource, decrypted, into a file or to standard output", [
     ["tally load yolo.onnx --folder models", "by the device service, into ./yolo.onnx"],
     ["tally load yolo.onnx --folder models -o /srv/yolo.onnx --force --sha256", "over an older file, with its digest"],
     ["tally load yolo.onnx --folder models -o - | sha256sum", "to standard output"],
+    [
+      "tally load yolo.onnx@1.4.2 --folder models",
+      "a version of format v2, in place of the one that the origin chooses",
+    ],
     ["tally load yolo.onnx --folder models --email ada@example.com", "without a device service"],
   ]);
-  command.argument("<name>", "name of the resource")
+  command.argument("<name>", "name of the resource, or name@version")
     .option("--folder <folder>", "folder of the resource", "models")
     .option("-o, --output <file>", 'where to; "-" is standard output (default: ./NAME)')
     .option("--force", "replace the file if there is one")
-    .option("--sha256", "show the SHA-256 of what was loaded");
+    .option("--sha256", "show the SHA-256 of what was loaded")
+    .option(
+      "--allow-downgrade",
+      "with --email, for administrators: also a version older than the one used before; is logged",
+    );
   withAccount(command, "load without a device service, signed in as this account for this one call");
   withSettings(command, ["deviceUrl"]);
   return withSettings(command, DIRECT_SETTINGS, "Settings with --email:")
@@ -54,10 +68,14 @@ export function loadCommand(shell: Shell): Command {
 
 async function load(shell: Shell, command: Command, givenName: string, flags: LoadFlags): Promise<void> {
   const folder = parseName("folder", flags.folder);
-  const name = parseName("name", givenName);
+  const [givenResource = "", version] = givenName.split(/@(.*)/s);
+  const name = parseName("name", givenResource);
+  if (flags.allowDowngrade && flags.email === undefined) {
+    throw new UsageError("Cannot load an older version by the device service: --allow-downgrade goes with --email");
+  }
   const file = flags.output ?? name;
   await checkTarget(shell.output, file, flags.force ?? false);
-  const wanted = { folder, name, file };
+  const wanted = { folder, name, version, file };
   const { sizeBytes, elapsedMs, sha256 } = flags.email === undefined
     ? await byDevice(shell, command, wanted)
     : await bySelf(shell, command, wanted, flags, flags.email);
@@ -66,27 +84,49 @@ async function load(shell: Shell, command: Command, givenName: string, flags: Lo
     ...(flags.sha256 ? [`SHA-256 ${sha256}`] : []),
   ];
   if (file === STDOUT) return lines.forEach((line) => shell.output.note(line));
-  shell.output.result({ ...wanted, sizeBytes, elapsedMs, ...(flags.sha256 ? { sha256 } : {}) }, ...lines);
+  shell.output.result({
+    folder,
+    name,
+    ...(version === undefined ? {} : { version }),
+    file,
+    sizeBytes,
+    elapsedMs,
+    ...(flags.sha256 ? { sha256 } : {}),
+  }, ...lines);
 }
 
 async function byDevice(shell: Shell, command: Command, wanted: Wanted): Promise<Received> {
   const device = await connectDevice(shell, command);
-  return await receive(shell, wanted, () => device.load(wanted.folder, wanted.name));
+  return await receive(shell, wanted, () => device.load(wanted.folder, wanted.name, wanted.version));
 }
 
 async function bySelf(
   shell: Shell,
   command: Command,
   wanted: Wanted,
-  flags: AccountFlags,
+  flags: LoadFlags,
   email: string,
 ): Promise<Received> {
   return await asAccount(
     shell,
     command,
-    { flags, email, roles: READER_ROLES },
-    (services) => receive(shell, wanted, () => services.load({ ...wanted, signal: shell.signal })),
+    { flags, email, roles: flags.allowDowngrade ? DOWNGRADE_ROLES : READER_ROLES },
+    (services) =>
+      receive(shell, wanted, async () => {
+        const { folder, name, version } = wanted;
+        const { allowDowngrade } = flags;
+        const found = await services.find({ folder, name, version, allowDowngrade, signal: shell.signal });
+        if (allowDowngrade) await auditDowngrade(services, wanted);
+        return { ...await found.open(), sizeBytes: found.sizeBytes };
+      }),
   );
+}
+
+/** Whether it turned out to be older or not: that the floor was lifted is what counts. */
+async function auditDowngrade({ audit, session }: Services, { folder, name, version }: Wanted): Promise<void> {
+  const { email: who, role } = session.user() ?? {};
+  const resource = `${folder}/${name}`;
+  await audit.record({ action: "allow_downgrade", who, role, resource, version, from: "local", result: "ok" });
 }
 
 async function receive(

@@ -11,6 +11,7 @@ import { verb, withAccount } from "../verb.ts";
 const UNLOCK_SETTINGS: readonly SettingKey[] = [
   ...DIRECT_SETTINGS,
   "imagesPath",
+  "imagesResource",
   "images",
   "apiVersion",
   ...DOCKER_SETTINGS,

@@ -25,6 +25,12 @@ interface Source {
   readonly sizeBytes: number;
 }
 
+interface Sent {
+  readonly elapsedMs: number;
+  /** Of the resource: `v1` or `v2`. */
+  readonly format: string;
+}
+
 /** `tally upload`: encrypts, splits and publishes a file. */
 export function uploadCommand(shell: Shell): Command {
   const command = verb("upload", "Encrypt, split and publish a file as a resource", [
@@ -45,16 +51,16 @@ async function upload(shell: Shell, command: Command, path: string, flags: Uploa
   const folder = parseName("folder", flags.folder);
   const name = parseName("name", flags.name ?? basename(path));
   const source = { path, folder, name, sizeBytes: await regularFileSize(path) };
-  const elapsedMs = flags.email === undefined
+  const { elapsedMs, format } = flags.email === undefined
     ? await byDevice(shell, command, source)
     : await bySelf(shell, command, source, flags, flags.email);
   shell.output.result(
-    { folder, name, sizeBytes: source.sizeBytes, elapsedMs },
-    `Published ${folder}/${name}: ${formatTransfer(source.sizeBytes, elapsedMs)}`,
+    { folder, name, sizeBytes: source.sizeBytes, elapsedMs, format },
+    `Published ${folder}/${name} in format ${format}: ${formatTransfer(source.sizeBytes, elapsedMs)}`,
   );
 }
 
-async function byDevice(shell: Shell, command: Command, { path, ...target }: Source): Promise<number> {
+async function byDevice(shell: Shell, command: Command, { path, ...target }: Source): Promise<Sent> {
   const device = await connectDevice(shell, command);
   return await send(shell, { path, ...target }, (data) => device.upload({ ...target, data }));
 }
@@ -65,7 +71,7 @@ async function bySelf(
   source: Source,
   flags: AccountFlags,
   email: string,
-): Promise<number> {
+): Promise<Sent> {
   const { folder, name } = source;
   const { signal } = shell;
   return await asAccount(
@@ -76,22 +82,23 @@ async function bySelf(
       send(shell, source, async (data) => {
         using staged = await stage(data, { signal });
         await staged.publish({ folder, name, signal });
+        return staged.format;
       }),
   );
 }
 
-/** Hands the file over with a progress display; returns how long it took, in milliseconds. */
+/** Hands the file over with a progress display. */
 async function send(
   { io, output }: Shell,
   { path, name, sizeBytes }: Source,
-  publish: (data: ByteStream) => Promise<void>,
-): Promise<number> {
+  publish: (data: ByteStream) => Promise<string>,
+): Promise<Sent> {
   using progress = output.progress(`Uploading ${name}`);
   const startMs = io.clock.now();
   let sentBytes = 0;
   const look = (chunk: Bytes) => progress.update(sentBytes += chunk.byteLength, sizeBytes);
-  await publish(watched(await openFile(path), { look }));
-  return io.clock.now() - startMs;
+  const format = await publish(watched(await openFile(path), { look }));
+  return { elapsedMs: io.clock.now() - startMs, format };
 }
 
 async function regularFileSize(path: string): Promise<number> {

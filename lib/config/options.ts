@@ -58,13 +58,6 @@ function port(value: string): number {
   return number;
 }
 
-function byteSize(value: string): number {
-  const [, figure = "", unit = ""] = /^(\d{1,15})([KMGT]?)$/i.exec(value) ?? [];
-  const size = Number(figure || NaN) * 1024 ** (unit === "" ? 0 : "KMGT".indexOf(unit.toUpperCase()) + 1);
-  if (!Number.isSafeInteger(size)) throw new Error("must be a size such as 500M or 20G");
-  return size;
-}
-
 function oneOf<T extends string>(...words: readonly T[]): (value: string) => T {
   return (value) => {
     const word = words.find((candidate) => candidate === value);
@@ -123,6 +116,13 @@ function stateFolder(environment: Environment): string {
   return home === undefined || home === "/root" ? "/var/lib/tallystick" : join(home, ".local/state/tallystick");
 }
 
+function resourceName(value: string): { readonly folder: string; readonly name: string } {
+  const [folder = "", name = "", ...rest] = value.split("/");
+  const isName = (word: string) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(word) && !word.includes("..");
+  if (rest.length > 0 || !isName(folder) || !isName(name)) throw new Error("must be folder/name");
+  return { folder, name };
+}
+
 function always(value: string | undefined): (environment: Environment) => string | undefined {
   return () => value;
 }
@@ -172,13 +172,6 @@ export const OPTIONS = {
     "the seven of the Azaion suite",
   ),
   modelCacheDir: option("MODEL_CACHE_DIR", text, "models", "Folder of cached big parts"),
-  modelCacheQuota: option(
-    "MODEL_CACHE_QUOTA",
-    byteSize,
-    undefined,
-    "Most bytes in MODEL_CACHE_DIR: 500M, 20G; what was used longest ago goes first; K, M, G and T are powers of 1024",
-    "no limit",
-  ),
   stateDir: option(
     "STATE_DIR",
     text,
@@ -198,18 +191,6 @@ export const OPTIONS = {
     absolutePath,
     "/usr/bin/docker",
     "Absolute path of the docker program, for DOCKER_VIA=cli",
-  ),
-  cryptoAccel: option(
-    "CRYPTO_ACCEL",
-    oneOf("auto", "libcrypto", "none"),
-    "none",
-    "How v1's AES is done: none: by the runtime; libcrypto: by CRYPTO_LIBRARY; auto: by CRYPTO_LIBRARY where it can be used",
-  ),
-  cryptoLibrary: option(
-    "CRYPTO_LIBRARY",
-    absolutePath,
-    undefined,
-    "Absolute path of OpenSSL's libcrypto.so.3, for CRYPTO_ACCEL; such as /usr/lib/aarch64-linux-gnu/libcrypto.so.3",
   ),
   hardwareRoot: option("HARDWARE_ROOT", text, "/", "Folder under which proc/ and sys/ are read for the hardware facts"),
   hardwareFile: option(
@@ -259,6 +240,24 @@ export const OPTIONS = {
     "Local file with the CDN settings",
     "cdn.yaml, loaded encrypted from the API",
   ),
+  resourceFormat: option(
+    "RESOURCE_FORMAT",
+    oneOf("auto", "v1"),
+    "auto",
+    "auto: format v2 where the server offers it, v1 otherwise; v1: whatever the server offers",
+  ),
+  publisherKeyFile: option(
+    "PUBLISHER_KEY_FILE",
+    text,
+    undefined,
+    "Private key of the publisher (mode 0600, made by tally keys new), for uploads in format v2",
+  ),
+  imagesResource: option(
+    "IMAGES_RESOURCE",
+    resourceName,
+    undefined,
+    "folder/name under which the archive at IMAGES_PATH is published in format v2; its small part comes from the API",
+  ),
   limitRate: option(
     "LIMIT_RATE",
     parseRate,
@@ -295,11 +294,11 @@ type Always =
   | "dockerHost"
   | "dockerVia"
   | "dockerProgram"
-  | "cryptoAccel"
   | "hardwareRoot"
   | "jwtAlgorithms"
   | "jwtVerify"
   | "callerAuth"
+  | "resourceFormat"
   | "logLevel";
 
 /** Key of a setting in {@link OPTIONS} and in {@link Settings}. */

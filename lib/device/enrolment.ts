@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { NotAllowedError } from "../errors.ts";
 import type { HardwareFacts } from "../hardware/probe.ts";
 import type { Logger } from "../log.ts";
 import { deviceKey, type OwnKey } from "./device_key.ts";
@@ -12,7 +11,7 @@ const standingSchema = z.object({
   kid: z.string(),
   state: z.enum(["pending", "approved", "revoked"]),
   /** Pinned: what the API says later does not change them by itself. */
-  publishers: z.array(publisherSchema),
+  publishers: z.array(publisherSchema).readonly(),
 });
 const fileSchema = z.object({ v: z.literal(1), apis: z.record(z.string(), standingSchema) });
 
@@ -64,18 +63,12 @@ export class Enrolment {
     return (await this.#deps.folder.read(FILE_NAME, fileSchema))?.apis[this.#deps.api];
   }
 
-  /**
-   * How an approved device stands, without asking again where that is known.
-   * @throws {NotAllowedError} the device waits for an administrator, or was revoked
-   */
-  async approved(signal?: AbortSignal): Promise<Standing> {
+  /** How the device stands; the API is asked unless it is known to be approved. */
+  async current(signal?: AbortSignal): Promise<Standing> {
     const known = await this.standing();
     const { kid } = await this.key();
-    if (known?.state === "approved" && known.kid === kid && known.publishers.length > 0) return known;
-    const standing = await this.enroll({ signal });
-    if (standing.state === "pending") throw new NotAllowedError(`The device "${kid}" waits for an administrator`);
-    if (standing.state === "revoked") throw new NotAllowedError(`The device "${kid}" was revoked by an administrator`);
-    return standing;
+    const isKnown = known?.state === "approved" && known.kid === kid && known.publishers.length > 0;
+    return isKnown ? known : await this.enroll({ signal });
   }
 
   /**

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type Bytes, utf8, wipe } from "../bytes.ts";
-import { ConfigurationError, UnavailableError } from "../errors.ts";
+import { ConfigurationError, messageOf, UnavailableError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { ensureFolder, lockFile, readSmallFile, writeSmallFile } from "../system/files.ts";
 import type { z } from "zod";
@@ -45,7 +45,13 @@ export class StateFolder {
   }
 
   async #lock(): Promise<Disposable> {
-    await ensureFolder(this.path);
+    try {
+      await ensureFolder(this.path);
+    } catch (error) {
+      throw new ConfigurationError([`Cannot keep the device's key in STATE_DIR "${this.path}": ${messageOf(error)}`], {
+        cause: error,
+      });
+    }
     const path = join(this.path, LOCK_NAME);
     for (let attempt = 0; attempt < LOCK_ATTEMPTS; attempt++) {
       const lock = await lockFile(path);

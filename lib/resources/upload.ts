@@ -2,7 +2,7 @@ import { type Bytes, release } from "../bytes.ts";
 import type { BigPartCache, BigPartWriter, ResourceName } from "../cdn/cached.ts";
 import type { ObjectFacts, ObjectStore } from "../cdn/store.ts";
 import { encryptCbc } from "../crypto/cbc_v1.ts";
-import { type CbcKey, sha256Hex } from "../crypto/keys.ts";
+import { sha256Hex } from "../crypto/keys.ts";
 import { ConflictError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { bigPartName, FULL_CUT_BYTES, smallPartName, smallPartSize } from "../split/plan.ts";
@@ -28,6 +28,7 @@ export interface PublishedResource {
 
 /** An encrypted and cut resource that waits on disk (as ciphertext) for its name. Dispose it: what was not published is removed. */
 export interface StagedUpload extends Disposable {
+  readonly format: "v1" | "v2";
   publish(request: PublishRequest): Promise<PublishedResource>;
 }
 
@@ -37,7 +38,7 @@ export type StageUpload = (data: ByteStream, options?: StageOptions) => Promise<
 /** How a resource is staged. */
 export interface StageOptions {
   /** The caller's own key; the shared resource key without it. */
-  readonly key?: CbcKey | undefined;
+  readonly key?: CryptoKey | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -47,7 +48,7 @@ export interface UploadDeps {
   readonly cdn: () => Promise<ObjectStore>;
   readonly cache: BigPartCache;
   /** The shared resource key. */
-  readonly sharedKey: () => Promise<CbcKey>;
+  readonly sharedKey: () => Promise<CryptoKey>;
   readonly log: Logger;
 }
 
@@ -66,6 +67,7 @@ export function uploadStager(deps: UploadDeps): StageUpload {
     try {
       const small = await split(encryptCbc(counted, key ?? await deps.sharedKey()), writer, signal);
       return {
+        format: "v1",
         publish: (request) => turns.take(nameOf(request), () => publish(deps, { small, writer, sizeBytes }, request)),
         [Symbol.dispose]: () => writer[Symbol.dispose](),
       };

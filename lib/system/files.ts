@@ -204,6 +204,14 @@ export async function writeStream(path: string, stream: ByteStream): Promise<voi
   await file.commit();
 }
 
+/** Writes bytes over those at a place of a file that is there, and flushes it. */
+export async function patchFile(path: string, offset: number, bytes: Uint8Array): Promise<void> {
+  using file = await Deno.open(path, { write: true });
+  await file.seek(offset, Deno.SeekMode.Start);
+  for (let done = 0; done < bytes.byteLength;) done += await file.write(bytes.subarray(done));
+  await file.syncData();
+}
+
 /** Moves a file to another name in its folder, in one step that survives a power cut; what had that name is gone. */
 export async function moveFile(from: string, to: string): Promise<void> {
   await Deno.rename(from, to);

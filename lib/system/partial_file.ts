@@ -65,6 +65,11 @@ export class PartialFile implements Disposable {
     return !this.#isOpen || this.#file.statSync().size === 0;
   }
 
+  /** How many bytes there are, holes included. */
+  get sizeBytes(): number {
+    return this.#file.statSync().size;
+  }
+
   /** Forgets everything: no bytes, no journal. */
   forget(): void {
     this.#lines?.close();

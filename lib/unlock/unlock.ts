@@ -1,7 +1,6 @@
 import { type Bytes, wipe } from "../bytes.ts";
 import { BLOCK_BYTES, checkSize, decryptCbc } from "../crypto/cbc_v1.ts";
-import { archiveKey, type CbcKey } from "../crypto/keys.ts";
-import type { Libcrypto } from "../crypto/libcrypto.ts";
+import { archiveKey } from "../crypto/keys.ts";
 import type { ImageEngine } from "../docker/docker.ts";
 import { DockerError, InterruptedError, messageOf, NotFoundError, TallyError } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -17,6 +16,8 @@ import { whileMoving } from "./stall.ts";
 export interface UnlockAccount {
   /** Fetches the key fragment; called once, and the bytes are ours: they are wiped. */
   keyFragment(signal: AbortSignal): Promise<Bytes>;
+  /** Opens an archive of format v2; `undefined` for one of v1, which the key fragment opens. */
+  openArchive?(archive: { readonly sizeBytes: number }, signal: AbortSignal): Promise<ByteStream | undefined>;
 }
 
 /**
@@ -36,8 +37,6 @@ export interface UnlockDeps {
   /** `name:tag` of every image that must be there in the end. */
   readonly references: readonly string[];
   readonly signIn: UnlockSignIn;
-  /** Decrypts the archive faster, where the settings name such a library. */
-  readonly library?: Libcrypto | undefined;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -145,12 +144,9 @@ export class Unlock {
   }
 
   async #run(permit: Permit, signal: AbortSignal): Promise<void> {
-    const { sizeBytes, body } = permit.archive;
+    const { body } = permit.archive;
     try {
-      const key = await fragmentKey(permit.account, this.#deps.library, signal);
-      checkSize(sizeBytes);
-      this.#move({ kind: "key_received", totalBytes: sizeBytes });
-      await this.#load(checkedArchive(decryptCbc(body, key), permit.missing), signal);
+      await this.#load(checkedArchive(await this.#opened(permit, signal), permit.missing), signal);
     } catch (error) {
       if (!body.locked) await body.cancel();
       throw error;
@@ -160,6 +156,20 @@ export class Unlock {
       throw new DockerError(`The Docker engine loaded the archive, but lacks ${quotedList(missing)}`);
     }
     this.#move({ kind: "images_present" });
+  }
+
+  /** The plaintext of the archive. */
+  async #opened({ account, archive: { sizeBytes, body } }: Permit, signal: AbortSignal): Promise<ByteStream> {
+    const plain = await account.openArchive?.({ sizeBytes }, signal);
+    if (plain !== undefined) {
+      await body.cancel(); // read by segments instead
+      this.#move({ kind: "key_received", totalBytes: sizeBytes });
+      return plain;
+    }
+    const key = await fragmentKey(account, signal);
+    checkSize(sizeBytes);
+    this.#move({ kind: "key_received", totalBytes: sizeBytes });
+    return decryptCbc(body, key);
   }
 
   async #load(archive: ByteStream, signal: AbortSignal): Promise<void> {
@@ -207,14 +217,10 @@ export class Unlock {
   }
 }
 
-async function fragmentKey(
-  account: UnlockAccount,
-  library: Libcrypto | undefined,
-  signal: AbortSignal,
-): Promise<CbcKey> {
+async function fragmentKey(account: UnlockAccount, signal: AbortSignal): Promise<CryptoKey> {
   const fragment = await account.keyFragment(signal);
   try {
-    return await archiveKey(fragment, library);
+    return await archiveKey(fragment);
   } finally {
     wipe(fragment);
   }

@@ -1,10 +1,10 @@
 import { type Context, Hono } from "hono";
 import { NotFoundError } from "../../lib/errors.ts";
 import { requestBody } from "../../lib/http/request_body.ts";
-import { parseRange, type Slice } from "../byte_range.ts";
+import { parseRange, type Slice } from "../../lib/http/range_request.ts";
 import type { OriginEnv } from "../guard.ts";
 import type { ObjectFolder, ObjectRecord } from "../object_store.ts";
-import { evaluate, rangeStillHolds } from "../precondition.ts";
+import { evaluate, rangeStillHolds } from "../../lib/http/precondition.ts";
 import type { FilePermit, FilePresentation, SignedFiles } from "./signed_files.ts";
 
 const INPUT_LIMIT_BYTES = 64 * 1024 ** 3;

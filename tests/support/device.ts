@@ -8,6 +8,9 @@ import { parseSettings } from "../../lib/config/config.ts";
 import { NotAllowedError, NotFoundError } from "../../lib/errors.ts";
 import { httpClient } from "../../lib/http/client.ts";
 import { createLogger } from "../../lib/log.ts";
+import { Enrolment } from "../../lib/device/enrolment.ts";
+import { StateFolder } from "../../lib/device/state_folder.ts";
+import type { FindResource } from "../../lib/resources/open_resource.ts";
 import type { LoadResource } from "../../lib/resources/load.ts";
 import type { StageUpload } from "../../lib/resources/upload.ts";
 import type { Services } from "../../lib/services.ts";
@@ -44,11 +47,18 @@ export class MemoryResources {
     return Promise.resolve({ body: streamOf(bytes), sizeBytes: bytes.byteLength, etag: "abc", source: "cache" });
   };
 
+  readonly find: FindResource = async (request) => {
+    const { body, source, sizeBytes, etag } = await this.load(request);
+    const open = () => Promise.resolve({ body, source });
+    return { format: "v1", sizeBytes, etag, hasRanges: false, open, close: () => body.cancel() };
+  };
+
   readonly stage: StageUpload = async (data) => {
     const bytes = await collect(data, STAGE_LIMIT_BYTES);
     this.stagings++;
     this.openStagings++;
     return {
+      format: "v1",
       publish: ({ folder, name }) => {
         this.published.set(`${folder}/${name}`, bytes);
         return Promise.resolve({ sizeBytes: bytes.byteLength, smallBytes: 0, bigBytes: bytes.byteLength });
@@ -162,7 +172,16 @@ function serviceParts(
     api: new ResourceApi({ ...apiParts, tokens: session }),
     readApiResource: ({ name }) => Promise.reject(new NotFoundError(`There is no resource "${name}"`)),
     load: resources.load,
+    find: resources.find,
     stage: resources.stage,
+    enrolment: new Enrolment({
+      folder: new StateFolder("/nonexistent", clock),
+      api: api.url.href,
+      hardware: () => Promise.reject(new NotFoundError("This device has no hardware")),
+      enroll: () => Promise.reject(new NotFoundError("This API enrols nobody")),
+      log,
+    }),
+    beginEnrolment: () => {},
     unlock,
     engine,
     audit: { record: (event) => Promise.resolve(void audited.push(event)) },

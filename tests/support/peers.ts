@@ -13,7 +13,6 @@ export const PEER_NAMES = [
   "script",
   "qemu",
   "age",
-  "libcrypto",
   "tink",
   "schemathesis",
   "systemd",

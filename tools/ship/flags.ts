@@ -5,7 +5,7 @@ import type { Form, Program } from "./programs.ts";
 import type { Site } from "./site.ts";
 
 /** A kind of right that Deno grants one by one. */
-export type Right = "net" | "read" | "write" | "env" | "sys" | "run" | "ffi";
+export type Right = "net" | "read" | "write" | "env" | "sys" | "run";
 
 /** One right, who gets it, and why. */
 export interface Grant {
@@ -179,9 +179,16 @@ export const GRANTS: readonly Grant[] = [
   {
     right: "read",
     programs: ["device"],
-    what: "`IMAGES_PATH`",
-    reason: "The archive that an unlock opens.",
-    values: ({ settings: { imagesPath } }) => [imagesPath],
+    what: "`IMAGES_PATH`, and `.small` and `.hashes` beside it",
+    reason: "The archive that an unlock opens, and its small part and hash list where they came with it.",
+    values: ({ settings: { imagesPath } }) => [imagesPath, `${imagesPath}.small`, `${imagesPath}.hashes`],
+  },
+  {
+    right: "read",
+    programs: ["device"],
+    what: "`STATE_DIR`",
+    reason: "The device's key, the publishers that it believes, and what it never goes back behind.",
+    values: ({ settings: { stateDir } }) => [stateDir],
   },
   {
     right: "read",
@@ -194,10 +201,10 @@ export const GRANTS: readonly Grant[] = [
   {
     right: "read",
     programs: ["device"],
-    what: "`CDN_CONFIG`, `JWT_HS256_SECRET_FILE`, `settingsFile`",
+    what: "`CDN_CONFIG`, `JWT_HS256_SECRET_FILE`, `PUBLISHER_KEY_FILE`, `settingsFile`",
     reason: "Where the site has them.",
-    values: ({ settings: { cdnConfig, jwtHs256SecretFile }, settingsFile }) =>
-      present(cdnConfig, jwtHs256SecretFile, settingsFile),
+    values: ({ settings: { cdnConfig, jwtHs256SecretFile, publisherKeyFile }, settingsFile }) =>
+      present(cdnConfig, jwtHs256SecretFile, publisherKeyFile, settingsFile),
   },
   {
     right: "read",
@@ -221,18 +228,18 @@ export const GRANTS: readonly Grant[] = [
     values: () => [ALL],
   },
   {
-    right: "sys",
-    programs: ["device", "cli"],
-    what: "`statfs`",
-    reason: "How much room a disk has is looked at before the first byte of a download; it tells nothing else.",
-    values: () => ["statfs"],
-  },
-  {
     right: "write",
     programs: ["device"],
     what: "`MODEL_CACHE_DIR`, folders of `cdn`",
     reason: "Cached big parts, and uploads on their way.",
     values: ({ settings: { modelCacheDir }, cdnFolders }) => [modelCacheDir, ...cdnFolders],
+  },
+  {
+    right: "write",
+    programs: ["device"],
+    what: "`STATE_DIR`",
+    reason: "See above.",
+    values: ({ settings: { stateDir } }) => [stateDir],
   },
   {
     right: "write",
@@ -289,14 +296,6 @@ export const GRANTS: readonly Grant[] = [
     what: "`/usr/bin/systemctl`, when `UPDATE_PUBLIC_KEY_FILE` is set",
     reason: "`tally self-update --service` restarts what it has exchanged.",
     values: ({ settings: { updatePublicKeyFile } }) => updatePublicKeyFile === undefined ? [] : ["/usr/bin/systemctl"],
-  },
-  {
-    right: "ffi",
-    programs: ["device", "cli"],
-    what: "`CRYPTO_LIBRARY`, when `CRYPTO_ACCEL` is not `none`",
-    reason:
-      "OpenSSL's AES for v1, by one absolute path: no other library. Native code stands outside of this sandbox, so it is granted only where the site says so.",
-    values: ({ settings: { cryptoAccel, cryptoLibrary } }) => cryptoAccel === "none" ? [] : present(cryptoLibrary),
   },
 ];
 

@@ -71,6 +71,8 @@ const PATH_SETTINGS = [
   "hardwareRoot",
   "cdnConfig",
   "jwtHs256SecretFile",
+  "stateDir",
+  "publisherKeyFile",
 ] as const;
 
 /**

@@ -125,6 +125,7 @@ Deno.test("POST /upload answers each failure with its status, and disposes of wh
   await using away = await startUploader(async (data) => {
     await collect(data, DATA.byteLength);
     return {
+      format: "v1",
       publish: () => Promise.reject(new UnavailableError("CDN", "The CDN cannot be reached")),
       [Symbol.dispose]: () => void disposed++,
     };

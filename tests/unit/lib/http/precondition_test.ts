@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Conditions, evaluate, rangeStillHolds, type Verdict } from "../../../origin/precondition.ts";
+import { type Conditions, evaluate, rangeStillHolds, type Verdict } from "../../../../lib/http/precondition.ts";
 
 const CASES: readonly [Conditions, etag: string | undefined, Verdict][] = [
   [{}, "a", "proceed"],

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { parseRange, type Slice } from "../../../origin/byte_range.ts";
+import { parseRange, type Slice } from "../../../../lib/http/range_request.ts";
 
 const WHOLE = undefined;
 

@@ -1,0 +1,91 @@
+import { join } from "node:path";
+import type { Bytes } from "../bytes.ts";
+import { IntegrityError } from "../errors.ts";
+import { AtomicFile, fileFacts, openFile, patchFile, readSmallFile, writeSmallFile } from "../system/files.ts";
+import { PartialFile } from "../system/partial_file.ts";
+import { checkObjectName } from "./object_name.ts";
+import type { ByteSource } from "./store.ts";
+
+const STAGING_FOLDER = ".staging";
+
+/** Which object of format v2: its key is made of the digest of its bytes. */
+export interface ContentName {
+  readonly folder: string;
+  readonly key: string;
+}
+
+/**
+ * Big parts of format v2 on this disk, at `<root>/<folder>/<key>`. What is here is as little believed as what comes from the CDN: every unit is
+ * compared with the signed list when it is read. A download that was broken off stays beside its place, and is gone on with.
+ */
+export class ContentCache {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** A whole big part, or `undefined` when there is none. */
+  async find(name: ContentName): Promise<ByteSource | undefined> {
+    const path = await this.#path(name);
+    const facts = await fileFacts(path);
+    if (facts === undefined) return undefined;
+    const { sizeBytes } = facts;
+    return { sizeBytes, open: (start = 0, end = sizeBytes) => openFile(path, start, end) };
+  }
+
+  /** What of a big part came before, to be gone on with; or a beginning. @throws {ConflictError} somebody else is at it */
+  async begin(name: ContentName): Promise<PartialFile> {
+    return await PartialFile.open(await this.#path(name));
+  }
+
+  /** Begins a file for an upload, whose name is not known yet. Dispose it. */
+  async stage(): Promise<AtomicFile> {
+    return await AtomicFile.create(join(await this.#folder(STAGING_FOLDER), crypto.randomUUID()));
+  }
+
+  /** What was written to a staged file. */
+  stagedSource({ temporaryPath }: AtomicFile, sizeBytes: number): ByteSource {
+    return { sizeBytes, open: (start = 0, end = sizeBytes) => openFile(temporaryPath, start, end) };
+  }
+
+  /** Gives a staged file its name. */
+  async keep(file: AtomicFile, name: ContentName): Promise<void> {
+    await file.commit(await this.#path(name));
+  }
+
+  /** Writes bytes of a whole big part anew, which were damaged. */
+  async repair(name: ContentName, offset: number, bytes: Bytes): Promise<void> {
+    await patchFile(await this.#path(name), offset, bytes);
+  }
+
+  /** A small object, or `undefined`. @throws {TooLargeError} */
+  async readSmall(name: ContentName, limitBytes: number): Promise<Bytes | undefined> {
+    return await readSmallFile(await this.#path(name), limitBytes);
+  }
+
+  /** Writes a small object. */
+  async writeSmall(name: ContentName, bytes: Bytes): Promise<void> {
+    await writeSmallFile(await this.#path(name), bytes);
+  }
+
+  async #path({ folder, key }: ContentName): Promise<string> {
+    return join(await this.#folder(checkObjectName("bucket", folder)), checkObjectName("key", key));
+  }
+
+  /** A sandbox follows links out of the folders that it allows: nothing here is read or written through one. */
+  async #folder(name: string): Promise<string> {
+    const path = join(this.#root, name);
+    if (await isLink(path)) throw new IntegrityError(`Cannot use the cache folder "${path}": it is a symbolic link`);
+    return path;
+  }
+}
+
+async function isLink(path: string): Promise<boolean> {
+  try {
+    return (await Deno.lstat(path)).isSymlink;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,186 @@
+import { type Bytes, toBase64Url } from "../bytes.ts";
+import type { ContentCache, ContentName } from "../cdn/content_cache.ts";
+import type { ObjectStore } from "../cdn/store.ts";
+import { allUnits, type BigPart, HASH_BYTES, openUnits, type UnitRange } from "../crypto/open_units.ts";
+import { unitStart } from "../crypto/unit_layout.ts";
+import { messageOf } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { bigPart, hashList, openRange, plainRange } from "../split/big_part.ts";
+import { hashListKey, type Manifest } from "../split/manifest.ts";
+import type { OpenedSmallPart } from "../split/open_small_part.ts";
+import { type ByteStream, collect } from "../streams.ts";
+import type { Clock } from "../system/clock.ts";
+import { readSmallFile } from "../system/files.ts";
+import type { Turns } from "../system/turns.ts";
+import { CacheDownload } from "./cache_download.ts";
+import type { FindResource, OpenBody, OpenResource } from "./open_resource.ts";
+import type { OpenVersion } from "./small_part_v2.ts";
+import { verifiedUnits } from "./unit_feed.ts";
+import { fileUnits, partialUnits, storeUnits, type UnitSource } from "./unit_sources.ts";
+
+/** What loading in format v2 needs. */
+export interface LoadV2Deps {
+  readonly openVersion: OpenVersion;
+  readonly cdn: () => Promise<ObjectStore>;
+  readonly cache: ContentCache;
+  /** What goes on in the cache behind a caller. */
+  readonly pending: Turns;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/**
+ * Finds resources in format v2: the small part is opened, and so everything but the bytes of the big part has been checked. These are compared
+ * unit by unit with the signed list before they are decrypted, whether they come from the cache or the CDN.
+ */
+export function v2Finder(deps: LoadV2Deps): FindResource {
+  return async (request) => {
+    const opened = await deps.openVersion(request);
+    return await openedResource(deps, opened, request.signal);
+  };
+}
+
+/** A resource whose small part has been opened. */
+export async function openedResource(
+  deps: LoadV2Deps,
+  opened: OpenedSmallPart,
+  signal?: AbortSignal,
+): Promise<OpenResource> {
+  const { manifest } = opened;
+  const hashes = await hashList(manifest, await fetchHashList(deps, manifest, { signal }));
+  const big = await bigPart(opened, hashes);
+  const loading = new Loading(deps, { manifest, big: { ...big, hashes: undefined }, hashes, signal });
+  return {
+    format: "v2",
+    sizeBytes: manifest.plain.size,
+    etag: toBase64Url(manifest.big.sha256),
+    hasRanges: true,
+    open: (range) => range === undefined ? loading.whole() : loading.part(range),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** What one load knows. */
+interface LoadState {
+  readonly manifest: Manifest;
+  /** Without hashes: the feed compares them. */
+  readonly big: BigPart;
+  readonly hashes: Bytes;
+  readonly signal: AbortSignal | undefined;
+}
+
+class Loading {
+  readonly #deps: LoadV2Deps;
+  readonly #state: LoadState;
+
+  constructor(deps: LoadV2Deps, state: LoadState) {
+    this.#deps = deps;
+    this.#state = state;
+  }
+
+  /** All of it; a download fills the cache on the way. */
+  async whole(): Promise<OpenBody> {
+    const { big, manifest } = this.#state;
+    const range = allUnits(big);
+    const cached = await this.#cached(range);
+    if (cached !== undefined) {
+      return { body: openUnits(this.#feed(range, [cached, this.#store(range)]), big), source: "cache" };
+    }
+    const download = await CacheDownload.start(this.#deps, nameOf(manifest));
+    const begun = download?.file === undefined ? [] : [partialUnits(download.file, { big, end: range.end })];
+    const feed = this.#feed(range, [...begun, this.#store(range)], download);
+    return { body: openUnits(feed, big, range), source: "cdn" };
+  }
+
+  /** Some bytes of it, from the units that hold them. */
+  async part({ start, end }: { readonly start: number; readonly end: number }): Promise<OpenBody> {
+    const { big } = this.#state;
+    const wanted = plainRange(big, start, end);
+    const cached = await this.#cached(wanted.units);
+    const sources = cached === undefined ? [] : [cached];
+    const feed = this.#feed(wanted.units, [...sources, this.#store(wanted.units)]);
+    return { body: openRange(feed, big, wanted), source: cached === undefined ? "cdn" : "cache" };
+  }
+
+  #feed(range: UnitRange, sources: readonly UnitSource[], download?: CacheDownload): ByteStream {
+    const { manifest, big, hashes } = this.#state;
+    const { cache, log } = this.#deps;
+    const hadCache = sources[0]?.name === "cache" && download === undefined;
+    const offsetOf = (index: number) => unitStart(big.layout, index);
+    return verifiedUnits({
+      ...{ range, hashes, sources, log, name: `${manifest.folder}/${manifest.name}` },
+      onUnit: (index, unit, from) => {
+        if (from === "cache") return;
+        download?.write(offsetOf(index), unit);
+        if (hadCache) this.#later(() => cache.repair(nameOf(manifest), offsetOf(index), unit.slice()));
+      },
+      onEnd: (complete) => this.#later(async () => await download?.end(complete ? big.sizeBytes : undefined)),
+    });
+  }
+
+  /** A cache that cannot be read keeps the resource from nobody. */
+  async #cached(range: UnitRange): Promise<UnitSource | undefined> {
+    const { cache, log } = this.#deps;
+    const { big, manifest } = this.#state;
+    try {
+      const found = await cache.find(nameOf(manifest));
+      return found?.sizeBytes === big.sizeBytes ? fileUnits(found, { big, end: range.end }) : undefined;
+    } catch (error) {
+      log.warning("cache_not_read", { ...nameOf(manifest), why: messageOf(error) });
+      return undefined;
+    }
+  }
+
+  #store(range: UnitRange): UnitSource {
+    const { cdn, clock } = this.#deps;
+    const { big, manifest, signal } = this.#state;
+    return storeUnits(cdn, nameOf(manifest), { big, end: range.end }, { clock, signal });
+  }
+
+  #later(work: () => Promise<void>): void {
+    const { pending, log } = this.#deps;
+    const { folder, key } = nameOf(this.#state.manifest);
+    const quiet = () =>
+      work().catch((error) => log.warning("cache_not_changed", { folder, key, why: messageOf(error) }));
+    void pending.take(`${folder}/${key}`, quiet);
+  }
+}
+
+/**
+ * The hash list of a big part that is too large for its manifest: from a file beside it, the cache, else the CDN; `undefined` where the manifest
+ * holds it.
+ * @throws {IntegrityError} step `hash-list`: that of the CDN is not the one that was signed
+ */
+export async function fetchHashList(
+  { cdn, cache, log }: LoadV2Deps,
+  manifest: Manifest,
+  { signal, beside }: { readonly signal?: AbortSignal | undefined; readonly beside?: string },
+): Promise<Bytes | undefined> {
+  if ("list" in manifest.seg) return undefined;
+  const name = { folder: manifest.folder, key: hashListKey(manifest.big.key) };
+  const sizeBytes = manifest.seg.n * HASH_BYTES;
+  const near = [
+    ...(beside === undefined ? [] : [() => readSmallFile(beside, sizeBytes)]),
+    () => cache.readSmall(name, sizeBytes),
+  ];
+  for (const read of near) {
+    const list = await read().catch(() => undefined); // what cannot be read is fetched
+    if (list !== undefined && await isHashList(manifest, list)) return list;
+  }
+  const store = await cdn();
+  const { body } = await store.get(name.folder, name.key, signal ? { signal } : {});
+  const list = await collect(body, sizeBytes, "The hash list");
+  await hashList(manifest, list);
+  await cache.writeSmall(name, list).catch((error) =>
+    log.warning("cache_not_changed", { ...name, why: messageOf(error) })
+  );
+  return list;
+}
+
+function isHashList(manifest: Manifest, list: Bytes): Promise<boolean> {
+  return hashList(manifest, list).then(() => true, () => false);
+}
+
+function nameOf({ folder, big: { key } }: Manifest): ContentName {
+  return { folder, key };
+}

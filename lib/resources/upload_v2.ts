@@ -1,0 +1,150 @@
+import { type Bytes, release } from "../bytes.ts";
+import type { ContentCache } from "../cdn/content_cache.ts";
+import type { ByteSource, ObjectStore } from "../cdn/store.ts";
+import { ConflictError, messageOf } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { hashListKey, type Manifest } from "../split/manifest.ts";
+import { type PublisherKey, signManifest } from "../split/manifest_signature.ts";
+import { type SealingResource, sealResource } from "../split/seal.ts";
+import { streamOf } from "../streams.ts";
+import type { Clock } from "../system/clock.ts";
+import type { AtomicFile } from "../system/files.ts";
+import type { PublishedResource, PublishRequest, StageUpload } from "./upload.ts";
+
+/** What publishing in format v2 needs. */
+export interface UploadV2Deps {
+  readonly publisherKey: () => Promise<PublisherKey>;
+  /** Sends a manifest and its content key. */
+  readonly send: (
+    version: { readonly folder: string; readonly name: string; readonly manifest: string; readonly contentKey: Bytes },
+    signal?: AbortSignal,
+  ) => Promise<void>;
+  /** Highest `seq` of the resource; 0 when nothing is published. */
+  readonly highestSeq: (folder: string, name: string, signal?: AbortSignal) => Promise<number>;
+  readonly cdn: () => Promise<ObjectStore>;
+  readonly cache: ContentCache;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** How long devices take a version; publish a newer one before that. */
+const VALID_SECONDS = 365 * 24 * 3600;
+/** Publishers who meet take different numbers. */
+const ATTEMPTS = 3;
+/** Replaced when the name is known. */
+const UNNAMED = { folder: "unnamed", name: "unnamed", version: "0", seq: 0, iat: 0, exp: 0 };
+
+/** A sealed resource: its ciphertext on this disk, its manifest without names. */
+interface Sealed {
+  readonly file: AtomicFile;
+  readonly manifest: Manifest;
+  readonly hashes: Bytes;
+  readonly contentKey: Bytes;
+}
+
+/**
+ * Makes the upload use case of format v2: the plaintext is sealed while it comes, its ciphertext kept on this disk until its digest, and so its name
+ * in the CDN, is known. The suite is `C20P-AGE`, which binds no name: that may come behind the data. Fails with the errors of the source, the
+ * disk, the CDN and the API; {@link ConflictError} when other publishers are always faster.
+ */
+export function v2Stager(deps: UploadV2Deps): StageUpload {
+  return async (data, { signal } = {}) => {
+    const file = await deps.cache.stage();
+    const sealing = await sealResource(data, { ...UNNAMED, arch: [], suite: "C20P-AGE" });
+    try {
+      const { manifest, hashes } = await writeSealed(sealing, file, signal);
+      const sealed = { file, manifest, hashes, contentKey: sealing.contentKey };
+      return {
+        format: "v2",
+        publish: (request) => publish(deps, sealed, request),
+        [Symbol.dispose]() {
+          sealing[Symbol.dispose]();
+          file[Symbol.dispose]();
+        },
+      };
+    } catch (error) {
+      sealing[Symbol.dispose]();
+      file[Symbol.dispose]();
+      throw error;
+    }
+  };
+}
+
+async function writeSealed({ body, finish }: SealingResource, file: AtomicFile, signal: AbortSignal | undefined) {
+  for await (const chunk of body) {
+    signal?.throwIfAborted();
+    file.write(chunk);
+    release(chunk);
+  }
+  return await finish();
+}
+
+/** The big part first: a version is never known whose bytes are nowhere. */
+async function publish(deps: UploadV2Deps, sealed: Sealed, request: PublishRequest): Promise<PublishedResource> {
+  const { folder } = request;
+  const { big, plain } = sealed.manifest;
+  const store = await deps.cdn();
+  try {
+    await putBigPart(deps, store, sealed, request);
+    const smallBytes = await sendManifest(deps, sealed, request);
+    await deps.cache.keep(sealed.file, { folder, key: big.key }).catch((error) =>
+      deps.log.warning("cache_not_changed", { folder, key: big.key, why: messageOf(error) })
+    );
+    return { sizeBytes: plain.size, smallBytes, bigBytes: big.size };
+  } catch (error) {
+    await withdraw(deps, store, folder, big.key);
+    throw error;
+  }
+}
+
+async function putBigPart(
+  { cache }: UploadV2Deps,
+  store: ObjectStore,
+  { file, manifest: { big, seg }, hashes }: Sealed,
+  { folder, signal, onProgress }: PublishRequest,
+): Promise<void> {
+  const options = {
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress: (sentBytes: number) => onProgress(sentBytes, big.size) } : {}),
+  };
+  await store.put(folder, big.key, cache.stagedSource(file, big.size), options);
+  if ("sha256" in seg) await store.put(folder, hashListKey(big.key), sourceOf(hashes), signal ? { signal } : {});
+}
+
+/** @returns the size of the manifest */
+async function sendManifest(
+  { publisherKey, send, highestSeq, clock }: UploadV2Deps,
+  { manifest, contentKey }: Sealed,
+  { folder, name, signal }: PublishRequest,
+): Promise<number> {
+  const key = await publisherKey();
+  for (let attempt = 1;; attempt++) {
+    const seq = await highestSeq(folder, name, signal) + 1;
+    const iat = Math.floor(clock.now() / 1000);
+    const named = { ...manifest, folder, name, version: String(seq), seq, iat, exp: iat + VALID_SECONDS };
+    const jws = await signManifest(named, key);
+    try {
+      await send({ folder, name, manifest: jws, contentKey }, signal);
+      return jws.length;
+    } catch (error) {
+      if (!(error instanceof ConflictError) || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** Nobody can know of these objects. Not under the caller's signal: it must happen even when that was aborted. */
+async function withdraw({ log }: UploadV2Deps, store: ObjectStore, folder: string, key: string): Promise<void> {
+  try {
+    await store.delete(folder, key);
+    await store.delete(folder, hashListKey(key));
+  } catch (error) {
+    log.warning("publication_not_withdrawn", { folder, key, why: messageOf(error) });
+  }
+}
+
+function sourceOf(bytes: Bytes): ByteSource {
+  return {
+    sizeBytes: bytes.byteLength,
+    open: (start = 0, end = bytes.byteLength) => Promise.resolve(streamOf(bytes.slice(start, end))),
+  };
+}

@@ -1,0 +1,104 @@
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { READER_ROLES } from "../lib/auth/roles.ts";
+import { evaluate, rangeStillHolds } from "../lib/http/precondition.ts";
+import { parseRange, type Slice } from "../lib/http/range_request.ts";
+import { InvalidInputError } from "../lib/errors.ts";
+import type { OpenResource } from "../lib/resources/open_resource.ts";
+import type { Services } from "../lib/services.ts";
+import { CALLER_SECURITY, problemAnswers, SIGNED_IN_CODES, UPSTREAM_CODES } from "./answers.ts";
+import { noteForAudit } from "./audit.ts";
+import { requireRole } from "./guard.ts";
+import { nameSchema } from "./name_schema.ts";
+
+const VERSION = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
+const binary = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
+const headersSchema = z.object({
+  "Content-Length": z.int(),
+  ETag: z.string().openapi({ description: "Changes with every published version" }),
+  "Accept-Ranges": z.enum(["bytes", "none"]).openapi({ description: "`none` for a resource of format v1" }),
+  "X-Tally-Source": z.enum(["cache", "cdn"]).openapi({ description: "Where the big part came from" }),
+});
+
+/**
+ * `GET /resources/{folder}/{filename}`: the same as `POST /load`, with ranges. Of a resource in format v2 only the segments that hold the range are
+ * fetched and opened; one of v1 is always sent whole.
+ * @see RFC 9110, 13 and 14
+ */
+export function addResources(app: OpenAPIHono, services: Services): void {
+  const route = createRoute({
+    method: "get",
+    path: "/resources/{folder}/{filename}",
+    summary: "Load a resource, or a part of it",
+    description:
+      "Takes `Range` (one range, also `bytes=-500`; of several the whole is sent), `If-Range` and `If-None-Match`. " +
+      "Only the segments that hold the range are fetched and opened. The query `version` names a version. " +
+      "A body that ends before `Content-Length` is damaged and must be thrown away.",
+    security: CALLER_SECURITY,
+    middleware: requireRole(services, READER_ROLES),
+    request: {
+      params: z.object({ folder: nameSchema("folder", "models"), filename: nameSchema("filename", "detector.onnx") }),
+    },
+    responses: {
+      200: { description: "All of the resource", headers: headersSchema, content: binary },
+      206: { description: "The bytes that `Range` asks for, with `Content-Range`", content: binary },
+      304: { description: "The caller has this version already (`If-None-Match`)" },
+      416: { description: "No byte of the resource is in the range" },
+      ...problemAnswers(
+        "invalid_input",
+        ...SIGNED_IN_CODES,
+        "not_found",
+        "conflict",
+        "integrity",
+        "disk_full",
+        ...UPSTREAM_CODES,
+      ),
+    },
+  });
+
+  app.openapi(route, async (c) => {
+    const { folder, filename: name } = c.req.valid("param");
+    const version = versionOf(c.req.query("version"));
+    noteForAudit(c, { resource: `${folder}/${name}` });
+    const resource = await services.find({ folder, name, version, signal: c.req.raw.signal });
+    const selection = select(c, resource);
+    return await answer(name, resource, selection);
+  });
+}
+
+/** Which bytes are sent, and with which status. */
+type Selection =
+  | { readonly status: 200 | 304 | 416 }
+  | { readonly status: 206; readonly range: Slice };
+
+function select(c: Context, { etag, sizeBytes, hasRanges }: OpenResource): Selection {
+  const conditions = { ifNoneMatch: c.req.header("if-none-match") };
+  if (evaluate(conditions, etag, "not_modified") === "not_modified") return { status: 304 };
+  if (!hasRanges || !rangeStillHolds(c.req.header("if-range"), etag)) return { status: 200 };
+  const range = parseRange(c.req.header("range"), sizeBytes);
+  if (range === "unsatisfiable") return { status: 416 };
+  return range === undefined ? { status: 200 } : { status: 206, range };
+}
+
+async function answer(name: string, resource: OpenResource, selection: Selection): Promise<Response> {
+  const { sizeBytes, etag, hasRanges } = resource;
+  const headers = new Headers({ "etag": `"${etag}"`, "accept-ranges": hasRanges ? "bytes" : "none" });
+  if (selection.status === 304 || selection.status === 416) {
+    await resource.close();
+    if (selection.status === 416) headers.set("content-range", `bytes */${sizeBytes}`);
+    return new Response(null, { status: selection.status, headers });
+  }
+  const { start, end } = selection.status === 206 ? selection.range : { start: 0, end: sizeBytes };
+  const { body, source } = await resource.open(selection.status === 206 ? selection.range : undefined);
+  headers.set("content-type", "application/octet-stream");
+  headers.set("content-length", String(end - start));
+  headers.set("content-disposition", `attachment; filename="${name}"`);
+  headers.set("x-tally-source", source);
+  if (selection.status === 206) headers.set("content-range", `bytes ${start}-${end - 1}/${sizeBytes}`);
+  return new Response(body, { status: selection.status, headers });
+}
+
+function versionOf(text: string | undefined): string | undefined {
+  if (text === undefined || VERSION.test(text)) return text;
+  throw new InvalidInputError("version", "The version is not a valid one");
+}
