@@ -20,7 +20,26 @@ export interface OriginServeOptions {
   /** Who lets new devices in. */
   readonly enrolment: "automatic" | "approval";
   readonly masterKeyFile?: string;
+  /** How runs are processed. */
+  readonly platform: { readonly parallelism: number; readonly allowPrivateInputs: boolean };
+  readonly dockerHost: string;
   readonly log: Logger;
+}
+
+/** An application of the platform, as an origin lists it. */
+export interface ListedOriginApplication {
+  readonly applicationId: string;
+  readonly name: string;
+  /** Without an image it is built in. */
+  readonly versions: readonly { readonly number: string; readonly image: string | null }[];
+}
+
+/** What `tally origin application add` is told. */
+export interface AddApplicationOptions {
+  readonly dataDir: string;
+  readonly manifest: string;
+  readonly image?: string;
+  readonly version?: string;
 }
 
 /** How far something has come. */
@@ -148,6 +167,11 @@ export interface OriginProgram {
     readonly "gc": (
       options: { dataDir: string; dryRun: boolean },
     ) => Promise<readonly { path: string; sizeBytes: number }[]>;
+    readonly "application add": (options: AddApplicationOptions) => Promise<ListedOriginApplication>;
+    readonly "application list": (options: { dataDir: string }) => Promise<readonly ListedOriginApplication[]>;
+    readonly "application remove": (
+      options: { dataDir: string; applicationId: string; version: string },
+    ) => Promise<void>;
     readonly "organization add": (options: OrganizationOptions) => Promise<ListedOrganization>;
     readonly "organization set": (options: OrganizationOptions) => Promise<ListedOrganization>;
     readonly "organization list": (options: { dataDir: string }) => Promise<readonly ListedOrganization[]>;

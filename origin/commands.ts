@@ -8,6 +8,7 @@ import { addClient, listClients, removeClient } from "./oidc/client_commands.ts"
 import { IssuerKeys } from "./oidc/issuer_keys.ts";
 import { addOrganization, changeOrganization, listOrganizations } from "./organization_commands.ts";
 import { type OriginFolder, withOrigin } from "./origin_folder.ts";
+import { addApplication, listApplications, removeApplication } from "./platform/application_commands.ts";
 import { restoreOrigin } from "./restore.ts";
 import { randomSecret, writeSecret } from "./secrets.ts";
 import { runOrigin } from "./serve.ts";
@@ -72,6 +73,9 @@ export const ORIGIN_COMMANDS = {
   "backup": backupOrigin,
   "restore": restoreOrigin,
   "gc": collectGarbage,
+  "application add": addApplication,
+  "application list": listApplications,
+  "application remove": removeApplication,
   "organization add": addOrganization,
   "organization set": changeOrganization,
   "organization list": listOrganizations,

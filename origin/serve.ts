@@ -18,7 +18,8 @@ import { Organizations } from "./organizations.ts";
 import { masterKeySource } from "./master_key.ts";
 import { PasswordHasher } from "./passwords.ts";
 import { tokenCallers } from "./platform/callers.ts";
-import { createPlatform } from "./platform/platform.ts";
+import { containerHostOf, DEFAULT_DOCKER_HOST } from "./platform/container_host.ts";
+import { createPlatform, DEFAULT_PLATFORM_SETTINGS, type PlatformSettings } from "./platform/platform.ts";
 import { removeExpired } from "./platform/retention.ts";
 import { baseOf } from "./public_url.ts";
 import { ResourceStore } from "./resource_store.ts";
@@ -41,6 +42,10 @@ export interface OriginOptions {
   readonly enrolment?: EnrolmentPolicy;
   /** File of the master key; `master.key` in the data folder unless given. The environment goes before it. */
   readonly masterKeyFile?: string;
+  /** How runs are processed. */
+  readonly platform?: PlatformSettings;
+  /** Engine of container applications, `unix:///path` or `tcp://host:port`. */
+  readonly dockerHost?: string;
   readonly log?: Logger;
   readonly clock?: Clock;
 }
@@ -77,11 +82,13 @@ export async function runOrigin(
   const signIns = signInLimit(clock);
   const audit = new AuditTrail(auditFolder(dataDir), clock);
   const deps = { state, accounts, organizations, resources, objects, ...v2, signIns, audit, log, clock };
+  const { platform: settings = DEFAULT_PLATFORM_SETTINGS, dockerHost = DEFAULT_DOCKER_HOST } = options;
+  const containers = await containerHostOf({ dataDir, dockerHost, clock });
   const stopped = new AbortController();
   let working = Promise.resolve();
   const handlerAt = (url: URL): Handler => {
     const publicDeps = { ...deps, ...signInAt(publicUrl ?? url, deps) };
-    const platform = createPlatform(publicDeps);
+    const platform = createPlatform({ ...publicDeps, settings, containers });
     const app = createOriginApp({ ...publicDeps, platform, authenticate: tokenCallers(publicDeps.tokens) });
     working = platform.work(stopped.signal);
     return (request, cutOff, remoteAddr) => app.fetch(request, { cutOff, remoteAddr });

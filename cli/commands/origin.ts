@@ -8,6 +8,7 @@ import { adopt, verb } from "../verb.ts";
 import { clientCommand } from "./origin_client.ts";
 import { type FolderFlags, folderVerb, MASTER_KEY_FILE_DOC } from "./origin_folder.ts";
 import { organizationCommand } from "./origin_organization.ts";
+import { applicationCommand } from "./origin_application.ts";
 import { backupCommand, gcCommand, restoreCommand } from "./origin_upkeep.ts";
 import { userCommand } from "./origin_user.ts";
 import {
@@ -24,17 +25,22 @@ interface ServeFlags extends FolderFlags {
   readonly publicUrl?: string;
   readonly enrolment: "automatic" | "approval";
   readonly masterKeyFile?: string;
+  readonly workers: string;
+  readonly allowPrivateInputs: boolean;
+  readonly dockerHost: string;
   readonly logLevel: string;
 }
 
 const DEFAULT_EMAIL = "admin@example.com";
 const DEFAULT_PORT = "8090";
+const DEFAULT_WORKERS = "2";
+const WORKER_LIMIT = 64;
 const FRAGMENT_LIMIT_BYTES = 64 * 1024;
 
 const SUBCOMMANDS: readonly ((shell: Shell) => Command)[] = [
   ...[initCommand, serveCommand],
   ...[rotateKeysCommand, rotateTokensCommand, setFragmentCommand],
-  ...[organizationCommand, userCommand, clientCommand],
+  ...[organizationCommand, userCommand, applicationCommand, clientCommand],
   ...[publisherCommand, devicesCommand, versionCommand, grantsCommand, rotateMasterKeyCommand],
   ...[backupCommand, restoreCommand, gcCommand],
 ];
@@ -88,6 +94,9 @@ function serveCommand(shell: Shell): Command {
         .choices(["automatic", "approval"]).default("automatic"),
     )
     .option("--master-key-file <file>", MASTER_KEY_FILE_DOC)
+    .option("--workers <number>", "items of runs that are worked on at once", DEFAULT_WORKERS)
+    .option("--allow-private-inputs", "inputs of runs may be fetched from this machine and private networks", false)
+    .option("--docker-host <url>", "Docker engine of container applications", OPTIONS.dockerHost.fallbackText)
     .option("--log-level <level>", OPTIONS.logLevel.doc, "info")
     .action(async (flags: ServeFlags) => {
       const options = serveOptions(shell, flags);
@@ -102,17 +111,28 @@ function serveCommand(shell: Shell): Command {
 
 function serveOptions(
   shell: Shell,
-  { dataDir, host, port, publicUrl, enrolment, masterKeyFile, logLevel }: ServeFlags,
+  { dataDir, host, port, publicUrl, enrolment, masterKeyFile, logLevel, ...platform }: ServeFlags,
 ): OriginServeOptions {
+  const parallelism = parsed("workers", workerCount, platform.workers);
   return {
     dataDir,
     host,
     enrolment,
+    platform: { parallelism, allowPrivateInputs: platform.allowPrivateInputs },
+    dockerHost: parsed("docker-host", OPTIONS.dockerHost.parse, platform.dockerHost),
     ...(masterKeyFile === undefined ? {} : { masterKeyFile }),
     port: parsed("port", OPTIONS.port.parse, port),
     ...(publicUrl === undefined ? {} : { publicUrl: parsed("public-url", OPTIONS.resourceApiUrl.parse, publicUrl) }),
     log: stderrLog(shell.io, parsed("log-level", OPTIONS.logLevel.parse, logLevel)),
   };
+}
+
+function workerCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > WORKER_LIMIT) {
+    throw new Error(`must be a number from 1 to ${WORKER_LIMIT}`);
+  }
+  return count;
 }
 
 function parsed<T>(flag: string, parse: (text: string) => T, text: string): T {

@@ -8,6 +8,7 @@ export interface WorkFolder extends AsyncDisposable {
 }
 
 const PRIVATE_FOLDER_MODE = 0o700;
+const OPEN_FOLDER_MODE = 0o777;
 const NOT_EMPTY = "there is something already";
 const OTHER_FILE_SYSTEM = "it is a file system of its own; name a folder in it";
 
@@ -66,6 +67,12 @@ async function isStillAt(path: string, folder: Deno.FsFile): Promise<boolean> {
   const present = await openFolder(path);
   using _closed = present;
   return present !== undefined && (await present.stat()).ino === (await folder.stat()).ino;
+}
+
+/** Makes a folder that everybody may write in who can reach it; its parents are the owner's alone. */
+export async function makeOpenFolder(path: string): Promise<void> {
+  await ensureFolder(path);
+  await Deno.chmod(path, OPEN_FOLDER_MODE); // whatever the process's own mask is
 }
 
 /** Removes a folder with everything in it; no error when it is not there. */

@@ -5,6 +5,8 @@ import type { State } from "../state.ts";
 import { processChecksum } from "./builtin/checksum.ts";
 import { processThumbnail } from "./builtin/thumbnail.ts";
 import { Catalogue } from "./catalogue.ts";
+import { sweepContainers } from "./container_host.ts";
+import { type ContainerHost, containerProcessor } from "./container_processor.ts";
 import { inputFetch } from "./input_fetch.ts";
 import { InputSource } from "./input_source.ts";
 import type { Processor } from "./processor.ts";
@@ -20,6 +22,9 @@ export interface PlatformSettings {
   readonly allowPrivateInputs: boolean;
 }
 
+/** The settings of an origin that says nothing else. */
+export const DEFAULT_PLATFORM_SETTINGS: PlatformSettings = { parallelism: 2, allowPrivateInputs: false };
+
 /** What a platform stands on. */
 export interface PlatformDeps {
   readonly state: State;
@@ -27,7 +32,8 @@ export interface PlatformDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly publicUrl: URL;
-  readonly settings?: PlatformSettings;
+  readonly settings: PlatformSettings;
+  readonly containers: ContainerHost;
 }
 
 /** The platform behind its API: applications, runs and their files, and the worker. */
@@ -44,12 +50,11 @@ export interface Platform {
   work(signal: AbortSignal): Promise<void>;
 }
 
-const DEFAULT_SETTINGS: PlatformSettings = { parallelism: 2, allowPrivateInputs: false };
 const INPUT_LIMIT_BYTES = 64 * 1024 ** 3;
 const BUILT_IN: Readonly<Record<string, Processor>> = { checksum: processChecksum, thumbnail: processThumbnail };
 
 /** Puts the parts of the platform together. */
-export function createPlatform({ settings = DEFAULT_SETTINGS, ...deps }: PlatformDeps): Platform {
+export function createPlatform({ settings, containers, ...deps }: PlatformDeps): Platform {
   const { state, objects, clock } = deps;
   const files = new SignedFiles(deps);
   const catalogue = new Catalogue(state);
@@ -59,7 +64,8 @@ export function createPlatform({ settings = DEFAULT_SETTINGS, ...deps }: Platfor
     ...deps,
     ...{ queue, catalogue, parallelism: settings.parallelism },
     inputs: new InputSource({ files, objects, fetchInput }),
-    processorOf: (applicationId) => {
+    processorOf: (applicationId, version) => {
+      if (version.container !== undefined) return containerProcessor(containers, version, version.container);
       const processor = BUILT_IN[applicationId];
       if (processor === undefined) throw new Error(`The application "${applicationId}" cannot be run`);
       return processor;
@@ -68,6 +74,10 @@ export function createPlatform({ settings = DEFAULT_SETTINGS, ...deps }: Platfor
   return {
     ...{ state, objects, clock, files, catalogue, queue },
     notify: () => worker.notify(),
-    work: (signal) => worker.run(signal),
+    async work(signal) {
+      const hasContainers = catalogue.list().some(({ versions }) => versions.some(({ container }) => container));
+      if (hasContainers) await sweepContainers(containers, signal, deps.log);
+      await worker.run(signal);
+    },
   };
 }

@@ -1,5 +1,5 @@
 import type { ByteStream } from "../../lib/streams.ts";
-import { InvalidInputError } from "../../lib/errors.ts";
+import { InvalidInputError, TallyError } from "../../lib/errors.ts";
 import type { JsonObject } from "./request.ts";
 
 /** One input of an item, as an application sees it. */
@@ -32,6 +32,17 @@ export class ItemInputError extends InvalidInputError {
 
   constructor(errorCode: string, message: string, options?: ErrorOptions) {
     super("input", message, options);
+    this.errorCode = errorCode;
+  }
+}
+
+/** The application itself failed: its maintainer can do something about it. */
+export class ApplicationFailure extends TallyError {
+  /** Such as `APPLICATION.TIME_LIMIT`. */
+  readonly errorCode: string;
+
+  constructor(errorCode: string, message: string, options?: ErrorOptions) {
+    super("internal", message, options);
     this.errorCode = errorCode;
   }
 }

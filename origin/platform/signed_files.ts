@@ -30,6 +30,7 @@ export interface FilePermit extends FilePresentation {
 /** Path of the platform's files from the origin's root. */
 export const FILES_PATH = "/api/files";
 
+const FILE_PATH = /\/api\/files\/(_[a-z]+)\/([0-9a-f-]{36})$/;
 const DOWNLOAD_SECONDS = 3600;
 /** Clients are told that inputs must be readable for six days. */
 const INPUT_SECONDS = 7 * 24 * 3600;
@@ -76,22 +77,25 @@ export class SignedFiles {
     };
   }
 
-  /** Whether a URL leads to a file of this platform. */
+  /** Whether a URL leads to a file of this platform: also one that was signed when the origin had another address. */
   isOwn(url: URL): boolean {
-    return url.href.startsWith(`${this.#base}/`);
+    return url.href.startsWith(`${this.#base}/`) || this.#permit("GET", url) !== undefined;
   }
 
   /** What a signed URL allows. @throws {NotSignedInError} it is not ours for this method, or has expired */
   permitOf(method: "GET" | "PUT", url: URL): FilePermit {
-    const [, bucket = "", key = ""] = /\/api\/files\/(_[a-z]+)\/([0-9a-f-]{36})$/.exec(url.pathname) ?? [];
-    const { searchParams: query } = url;
+    const permit = this.#permit(method, url);
+    if (permit === undefined) throw new NotSignedInError("The signed URL is not valid for this call or has expired");
+    return permit;
+  }
+
+  #permit(method: "GET" | "PUT", { pathname, searchParams: query }: URL): FilePermit | undefined {
+    const [, bucket = "", key = ""] = FILE_PATH.exec(pathname) ?? [];
     const presentation = { mimeType: query.get("type") ?? "", saveAs: query.get("name") ?? undefined };
     const permit = permitFor(method, { bucket, key }, Number(query.get("expires")), presentation);
-    const signingKey = readSecret(this.#state, "url_signing");
-    if (permitHolds(permit, query.get("signature") ?? "", { key: signingKey, nowMs: this.#clock.now() })) {
-      return { object: { bucket, key }, ...presentation };
-    }
-    throw new NotSignedInError("The signed URL is not valid for this call or has expired");
+    const check = { key: readSecret(this.#state, "url_signing"), nowMs: this.#clock.now() };
+    if (!permitHolds(permit, query.get("signature") ?? "", check)) return undefined;
+    return { object: { bucket, key }, ...presentation };
   }
 
   #sign(method: "GET" | "PUT", object: ObjectName, lifeSeconds: number, presentation: FilePresentation): string {

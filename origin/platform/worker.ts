@@ -1,6 +1,12 @@
 import { createHash } from "node:crypto";
 import { Crc32c } from "../../lib/crc32c.ts";
-import { InterruptedError, TooLargeError, UnavailableError, UpstreamTimeoutError } from "../../lib/errors.ts";
+import {
+  DockerError,
+  InterruptedError,
+  TooLargeError,
+  UnavailableError,
+  UpstreamTimeoutError,
+} from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import { type ByteStream, watched } from "../../lib/streams.ts";
 import type { Clock } from "../../lib/system/clock.ts";
@@ -10,7 +16,7 @@ import type { ApplicationVersion } from "./application.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { InputSource } from "./input_source.ts";
 import { shownMetadata } from "./metadata.ts";
-import { ItemInputError, type ItemJob, type Processor } from "./processor.ts";
+import { ApplicationFailure, ItemInputError, type ItemJob, type Processor } from "./processor.ts";
 import type { JsonObject } from "./request.ts";
 import type { Claim, ItemFailure, RunQueue, StoredOutput } from "./run_queue.ts";
 import { PLATFORM_BUCKETS } from "./signed_files.ts";
@@ -192,6 +198,12 @@ export class Worker {
 function failureOf(error: unknown): ItemFailure {
   if (error instanceof ItemInputError) {
     return { reason: "USER_ERROR", errorCode: error.errorCode, message: error.message };
+  }
+  if (error instanceof ApplicationFailure) {
+    return { reason: "SYSTEM_ERROR", errorCode: error.errorCode, message: error.message };
+  }
+  if (error instanceof DockerError) {
+    return { reason: "SYSTEM_ERROR", errorCode: "SYSTEM.ENGINE", message: "The application could not be started" };
   }
   if (error instanceof UnavailableError || error instanceof UpstreamTimeoutError) {
     return { reason: "USER_ERROR", errorCode: "INPUT.NOT_FETCHED", message: "The server of the input broke off" };

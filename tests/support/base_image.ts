@@ -31,18 +31,26 @@ export async function docker(dockerHost: string, args: readonly string[], limitM
 
 /**
  * Makes an image that holds what the public base images hold, of the libraries of this machine: C library, certificate
- * authorities, users; no shell, no program. Returns its name.
+ * authorities, users; no shell, no program but those named, which need no other library. Returns its name.
+ * @param programs paths of this machine; they lie under the same name in `/bin`
  */
-export async function importBaseImage(dockerHost: string, architecture: Architecture): Promise<string> {
+export async function importBaseImage(
+  dockerHost: string,
+  architecture: Architecture,
+  programs: readonly string[] = [],
+): Promise<string> {
   await using folder = await tempFolder();
   const root = join(folder.path, "root");
-  for (const path of ["lib", "lib64", "etc/ssl/certs", "proc", "sys", "dev", "tmp", "run"]) {
+  for (
+    const path of ["lib", "lib64", "bin", "inputs", "outputs", "etc/ssl/certs", "proc", "sys", "dev", "tmp", "run"]
+  ) {
     await Deno.mkdir(join(root, path), { recursive: true });
   }
   const libraries = LIBRARY_FOLDERS[architecture];
   for (const name of LIBRARIES) await Deno.copyFile(join(libraries, name), join(root, "lib", name));
   const loader = LOADERS[architecture];
   await Deno.copyFile(join(libraries, loader.replace(/^.*\//, "")), join(root, loader));
+  for (const program of programs) await Deno.copyFile(program, join(root, "bin", program.replace(/^.*\//, "")));
   await Deno.copyFile(AUTHORITIES, join(root, AUTHORITIES)).catch(ignoreMissing);
   await Deno.writeTextFile(join(root, "etc/passwd"), PASSWD);
   return await importRoot(dockerHost, root, { archive: join(folder.path, "base.tar"), architecture });

@@ -109,9 +109,14 @@ export class PlatformUser {
   }
 
   /** The run once it has ended. */
-  async ended(runId: string): Promise<ShownRun> {
-    await eventually("the run has ended", async () => (await this.run(runId)).state === "TERMINATED");
+  async ended(runId: string, limitMs?: number): Promise<ShownRun> {
+    await this.until(runId, "TERMINATED", limitMs);
     return await this.run(runId);
+  }
+
+  /** Waits until a run is in a state. */
+  async until(runId: string, state: string, limitMs?: number): Promise<void> {
+    await eventually(`the run is ${state}`, async () => (await this.run(runId)).state === state, limitMs);
   }
 
   /** Where an artifact's bytes are. */
