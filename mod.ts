@@ -39,7 +39,8 @@ export {
 } from "./lib/config/cdn_file.ts";
 export { Secret } from "./lib/config/secret.ts";
 export { type CbcTuning, decryptCbc, encryptCbc, encryptedSize } from "./lib/crypto/cbc_v1.ts";
-export { aesKey, archiveKey, resourceKeyString } from "./lib/crypto/keys.ts";
+export { aesKey, archiveKey, type CbcKey, resourceKeyString } from "./lib/crypto/keys.ts";
+export type { Libcrypto } from "./lib/crypto/libcrypto.ts";
 export * from "./lib/errors.ts";
 export {
   InvalidInputError as ValidationError,

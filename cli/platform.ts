@@ -1,8 +1,7 @@
 import { Option as Flag } from "commander";
 import type { Command } from "commander";
 import { z } from "zod";
-import { givenToken, tokenOfCommand } from "../lib/auth/external_token.ts";
-import { PlatformSession, type SignInUi } from "../lib/auth/platform_session.ts";
+import type { PlatformSession, SignInUi } from "../lib/auth/platform_session.ts";
 import type { TokenProvider } from "../lib/auth/token_provider.ts";
 import { PLATFORM_OPTIONS, PLATFORM_PREFIX } from "../lib/config/platform_options.ts";
 import { parsePlatformSettings, type PlatformSettings, readPlatformSources } from "../lib/config/platform_settings.ts";
@@ -59,13 +58,13 @@ export async function readPlatform({ io }: Shell, { apiRoot, env = [] }: Platfor
  */
 export async function connectPlatform(shell: Shell, flags: PlatformFlags): Promise<Platform> {
   const settings = await readPlatform(shell, flags);
-  const external = externalTokens(shell, settings, flags);
+  const external = await externalTokens(shell, settings, flags);
   if (external !== undefined) return { settings, tokens: external, session: undefined };
   const isAttended = shell.io.stderr.isTerminal && !shell.output.json;
   const ui = isAttended
     ? signInUi(shell, (_event, ...lines) => lines.forEach((line) => shell.output.note(line)))
     : undefined;
-  const session = newSession(shell, settings, ui);
+  const session = await newSession(shell, settings, ui);
   return { settings, session, tokens: async (signal) => (await session.accessToken(signal)).token };
 }
 
@@ -80,22 +79,30 @@ export async function openSession(
   ui: SignInUi | undefined,
 ): Promise<{ readonly settings: PlatformSettings; readonly session: PlatformSession }> {
   const settings = await readPlatform(shell, flags);
-  if (externalTokens(shell, settings, flags) !== undefined) {
+  if (await externalTokens(shell, settings, flags) !== undefined) {
     throw new ConfigurationError(["Nobody signs in or out while AIGNOSTICS_TOKEN or --token-command gives the token"]);
   }
-  return { settings, session: newSession(shell, settings, ui) };
+  return { settings, session: await newSession(shell, settings, ui) };
 }
 
-function newSession({ io, signal }: Shell, settings: PlatformSettings, ui: SignInUi | undefined): PlatformSession {
+/** The parts of a sign-in are fetched when a verb needs them: all others start without. */
+async function newSession(
+  { io, signal }: Shell,
+  settings: PlatformSettings,
+  ui: SignInUi | undefined,
+): Promise<PlatformSession> {
+  const { PlatformSession } = await import("../lib/auth/platform_session.ts");
   return new PlatformSession({ settings, http: httpClient("issuer"), clock: io.clock, signal, ui });
 }
 
 /** Tokens that other programs look after; `undefined` where people sign in. */
-function externalTokens(
+async function externalTokens(
   { io }: Shell,
   { token }: PlatformSettings,
   flags: PlatformFlags,
-): TokenProvider | undefined {
+): Promise<TokenProvider | undefined> {
+  if (flags.tokenCommand === undefined && token === undefined) return undefined;
+  const { givenToken, tokenOfCommand } = await import("../lib/auth/external_token.ts");
   if (flags.tokenCommand !== undefined) return tokenOfCommand(commandOf(flags.tokenCommand), io.clock);
   return token === undefined ? undefined : givenToken(token);
 }

@@ -2,9 +2,11 @@ import { type Command, Option } from "commander";
 import project from "../deno.json" with { type: "json" };
 import { applicationCommand } from "./commands/application.ts";
 import { auditCommand } from "./commands/audit.ts";
+import { cacheCommand } from "./commands/cache.ts";
 import { completionsCommand } from "./commands/completions.ts";
 import { configCommand } from "./commands/config.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { deviceCommand } from "./commands/device.ts";
 import { hardwareCommand } from "./commands/hardware.ts";
 import { healthCommand } from "./commands/health.ts";
@@ -37,7 +39,7 @@ const GROUPS: readonly [heading: string, verbs: readonly ((shell: Shell) => Comm
   ["Offline:", [sealCommand, openCommand, smallCommand, keysCommand]],
   ["Platform:", [applicationCommand, runCommand, healthCommand, signUrlCommand]],
   ["Session:", [loginCommand, logoutCommand, whoamiCommand]],
-  ["This machine:", [statusCommand, hardwareCommand, configCommand, auditCommand]],
+  ["This machine:", [statusCommand, cacheCommand, hardwareCommand, configCommand, doctorCommand, auditCommand]],
   ["More:", [demoCommand, versionCommand, selfUpdateCommand, completionsCommand]],
 ];
 

@@ -11,6 +11,7 @@ export const DIRECT_SETTINGS: readonly SettingKey[] = [
   "resourceApiUrl",
   "cdnConfig",
   "modelCacheDir",
+  "modelCacheQuota",
   "limitRate",
   "resourceFormat",
   "publisherKeyFile",
@@ -23,6 +24,8 @@ export const DIRECT_SETTINGS: readonly SettingKey[] = [
   "jwtAlgorithms",
   "jwtHs256SecretFile",
   "jwtVerify",
+  "cryptoAccel",
+  "cryptoLibrary",
   "logLevel",
 ];
 

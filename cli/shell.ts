@@ -182,6 +182,7 @@ export interface OriginProgram {
     readonly "client add": (options: OAuthClient & { dataDir: string }) => Promise<OAuthClient>;
     readonly "client remove": (options: { dataDir: string; id: string }) => Promise<void>;
     readonly "client list": (options: { dataDir: string }) => Promise<readonly OAuthClient[]>;
+    readonly "user sign-out": (options: { dataDir: string; email: string }) => Promise<void>;
     readonly "user list": (options: { dataDir: string }) => Promise<readonly ListedUser[]>;
     readonly "rotate-master-key": (
       options: { dataDir: string; masterKeyFile?: string },

@@ -6,10 +6,12 @@ import { READER_ROLES } from "./auth/roles.ts";
 import { Session } from "./auth/session.ts";
 import { AuditTrail } from "./audit/audit_trail.ts";
 import type { Bytes } from "./bytes.ts";
+import { CacheQuota } from "./cdn/cache_quota.ts";
 import { BigPartCache } from "./cdn/cached.ts";
 import { openStore } from "./cdn/open.ts";
 import { parseCdnFile } from "./config/cdn_file.ts";
 import type { Settings } from "./config/options.ts";
+import { accelerator } from "./crypto/accelerator.ts";
 import type { Enrolment } from "./device/enrolment.ts";
 import { aesKey, resourceKeyString } from "./crypto/keys.ts";
 import type { ImageEngine } from "./docker/docker.ts";
@@ -73,9 +75,11 @@ export async function createServices(
   const partsFor = (session: Session) => apiParts(settings, { apiDeps, session, hardware, limit, clock });
   const session = newSession();
   const { api, readApiResource, cdn } = partsFor(session);
-  const cache = new BigPartCache(settings.modelCacheDir);
+  const quota = new CacheQuota(settings.modelCacheDir, { quotaBytes: settings.modelCacheQuota, clock });
+  const cache = new BigPartCache(settings.modelCacheDir, quota);
   await cache.sweep();
-  const sharedKey = once(async () => aesKey(await resourceKeyString()));
+  const library = await accelerator(settings.cryptoAccel, settings.cryptoLibrary, log);
+  const sharedKey = once(async () => aesKey(await resourceKeyString(), library));
   const sendSmallPart = (request: { folder: string; name: string; data: Bytes }, signal?: AbortSignal) =>
     api.uploadResource(request, signal);
   const engine = openEngine(settings);
@@ -88,6 +92,7 @@ export async function createServices(
       const { openArchive } = resourcesInV2(settings, { apiDeps, session: own, hardware, cdn, log, clock });
       return { keyFragment: (signal) => api.keyFragment(signal), openArchive };
     }),
+    library,
     log,
     clock,
   });

@@ -1,6 +1,8 @@
 import { parseRole, type Role } from "../lib/auth/roles.ts";
-import { InvalidInputError } from "../lib/errors.ts";
+import { InvalidInputError, NotFoundError } from "../lib/errors.ts";
 import type { Account, OrganizationRole } from "./accounts.ts";
+import { Clients } from "./oidc/clients.ts";
+import { OidcRecords } from "./oidc/records.ts";
 import type { Organizations } from "./organizations.ts";
 import { type OriginFolder, withOrigin } from "./origin_folder.ts";
 import { randomPassword } from "./passwords.ts";
@@ -58,6 +60,18 @@ export function moveUser(
   return withOrigin(dataDir, ({ accounts, organizations }) => {
     const { id } = organizations.known(organization);
     return listed(accounts.setOrganization(email, id, role), organizations);
+  });
+}
+
+/**
+ * Ends every sign-in of an account at the issuer, and the tokens under them; sessions of devices are another thing.
+ * @throws {NotFoundError} there is no such account
+ */
+export function signUserOut({ dataDir, email }: OriginFolder & { readonly email: string }): Promise<void> {
+  return withOrigin(dataDir, ({ state, accounts, clock }) => {
+    const account = accounts.byEmail(email);
+    if (account === undefined) throw new NotFoundError(`There is no account "${email}"`);
+    new OidcRecords({ state, clients: new Clients({ state, clock }), clock }).revokeAccount(account.id);
   });
 }
 

@@ -1,6 +1,6 @@
 import type { Bytes } from "../lib/bytes.ts";
 import { InvalidInputError } from "../lib/errors.ts";
-import { addUser, listUsers, moveUser } from "./account_commands.ts";
+import { addUser, listUsers, moveUser, signUserOut } from "./account_commands.ts";
 import { backupOrigin } from "./backup.ts";
 import { collectGarbage } from "./garbage.ts";
 import { type FirstAdministrator, initOrigin } from "./init.ts";
@@ -84,6 +84,7 @@ export const ORIGIN_COMMANDS = {
   "client list": listClients,
   "user add": addUser,
   "user move": moveUser,
+  "user sign-out": signUserOut,
   "user list": listUsers,
   "rotate-master-key": rotateMaster,
   "publisher add": trustPublisher,

@@ -2,6 +2,7 @@ import { PEER_NAMES, type PeerName } from "../tests/support/peers.ts";
 import { installPackage } from "./apt.ts";
 import { ensureAge } from "./peers/age.ts";
 import { ensureDocker } from "./peers/docker.ts";
+import { ensureLibcrypto } from "./peers/libcrypto.ts";
 import { ensurePodman } from "./peers/podman.ts";
 import { ensureQemu } from "./peers/qemu.ts";
 import { ensureSchemathesis } from "./peers/schemathesis.ts";
@@ -24,6 +25,7 @@ const ENSURE: Readonly<Record<PeerName, () => Promise<Peer>>> = {
   script: () => ensureProgram("script", "bsdutils"),
   qemu: ensureQemu,
   age: ensureAge,
+  libcrypto: ensureLibcrypto,
   tink: ensureTink,
   schemathesis: ensureSchemathesis,
   chromium: () => ensureProgram("chromium", "chromium"),

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type PlatformSession, type SignInUi } from "../../lib/auth/platform_session.ts";
+import type { PlatformSession, SignInUi } from "../../lib/auth/platform_session.ts";
 import type { PlatformSettings } from "../../lib/config/platform_settings.ts";
 import { NotSignedInError, TallyError, TokenExpiredError, UsageError } from "../../lib/errors.ts";
 import { connectDevice, type DeviceFlags, meansDevice } from "../device.ts";

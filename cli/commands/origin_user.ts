@@ -22,10 +22,10 @@ interface MoveFlags extends FolderFlags {
 
 /** `tally origin user`: the accounts of an origin. */
 export function userCommand(shell: Shell): Command {
-  const command = verb("user", "Add, move and list the accounts of an origin", [
+  const command = verb("user", "Add, move, sign out and list the accounts of an origin", [
     ["tally origin user add jane@acme.example --organization acme --data-dir /srv/origin", "shows the password once"],
   ]);
-  for (const make of [addCommand, moveCommand, listCommand]) adopt(command, make(shell));
+  for (const make of [addCommand, moveCommand, signOutCommand, listCommand]) adopt(command, make(shell));
   return command;
 }
 
@@ -73,6 +73,17 @@ function moveCommand({ output, programs }: Shell): Command {
     .action(async (email: string, flags: MoveFlags) => {
       const user = await (await programs.origin()).ORIGIN_COMMANDS["user move"]({ email, ...flags });
       output.result(user, `${user.email} belongs to ${user.organization} as ${user.organizationRole}`);
+    });
+}
+
+function signOutCommand({ output, programs }: Shell): Command {
+  return folderVerb("sign-out", "End every sign-in of an account, and the tokens that came of them", [
+    ["tally origin user sign-out jane@acme.example --data-dir /srv/origin", "after a computer was lost"],
+  ])
+    .argument("<email>", "address of the account")
+    .action(async (email: string, { dataDir }: FolderFlags) => {
+      await (await programs.origin()).ORIGIN_COMMANDS["user sign-out"]({ dataDir, email });
+      output.result({ status: "ok" }, `${email} is signed out everywhere`);
     });
 }
 

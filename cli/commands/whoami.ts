@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { readClaims } from "../../lib/auth/access_token.ts";
 import { NotSignedInError } from "../../lib/errors.ts";
 import type { UserInfo } from "../../lib/platform/user_info.ts";
 import { connectDevice, type DeviceFlags, meansDevice } from "../device.ts";
@@ -41,6 +40,7 @@ async function showPlatformUser(shell: Shell, flags: WhoamiFlags): Promise<void>
   const { settings, tokens, session } = await connectPlatform(shell, flags);
   if (flags.relogin) await session?.signIn();
   const token = await tokens(shell.signal);
+  const { readClaims } = await import("../../lib/auth/access_token.ts");
   const { Client } = await import("../../lib/platform/client.ts");
   const { maskUserInfo, userInfo } = await import("../../lib/platform/user_info.ts");
   const client = new Client({ settings, tokenProvider: tokens, via: "cli", clock: shell.io.clock });

@@ -4,6 +4,7 @@ import {
   messageOf,
   NotSignedInError,
   TallyError,
+  TooLargeError,
   UnavailableError,
   UpstreamError,
 } from "../errors.ts";
@@ -89,6 +90,7 @@ async function send(
 
 /** An error of `oauth4webapi` in our terms; ours stay what they are. */
 export function translateOAuth(error: unknown): unknown {
+  if (error instanceof TooLargeError) return new UpstreamError("issuer", error.message);
   if (error instanceof TallyError) return error;
   if (error instanceof oauth.ResponseBodyError || error instanceof oauth.AuthorizationResponseError) {
     return refusal(error.error, error.error_description);

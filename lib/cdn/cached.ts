@@ -16,6 +16,8 @@ import {
   writeSmallFile,
 } from "../system/files.ts";
 import { Turns } from "../system/turns.ts";
+import { openUsed } from "../system/used_files.ts";
+import type { CacheQuota } from "./cache_quota.ts";
 import type { ByteSource } from "./store.ts";
 
 const PROBE_BYTES = 4 * 1024;
@@ -59,16 +61,22 @@ export interface ResourceName {
  */
 export class BigPartCache {
   readonly #root: string;
+  readonly #quota: CacheQuota | undefined;
   readonly #turns = new Turns();
 
-  constructor(root: string) {
+  /** @param quota makes room for what comes; without it the cache grows as it likes */
+  constructor(root: string, quota?: CacheQuota) {
     this.#root = root;
+    this.#quota = quota;
   }
 
   /** The big part, or `undefined` when there is none. Waits for what {@link later} has begun. */
   async find(resource: ResourceName): Promise<CachedBigPart | undefined> {
-    await this.#turns.over(this.#path(resource));
-    return await this.#present(resource);
+    const path = this.#path(resource);
+    await this.#turns.over(path);
+    const found = await this.#present(resource);
+    if (found !== undefined) await this.#quota?.used(path);
+    return found;
   }
 
   /** Lets a change of one resource go on behind a caller who need not wait for the disk. `work` must not reject. */
@@ -88,13 +96,18 @@ export class BigPartCache {
     if (facts === undefined) return undefined;
     const id = await identify(path, facts.sizeBytes);
     const pairing = (await this.#pairings(resource)).find((candidate) => candidate.id === id);
-    const open = (start = 0, end = facts.sizeBytes) => openFile(path, start, end);
+    const open = (start = 0, end = facts.sizeBytes) => openUsed(path, start, end);
     return { sizeBytes: facts.sizeBytes, open, pairing };
   }
 
-  /** Starts a new big part, which is in nobody's way until it is committed. */
-  async create(): Promise<BigPartWriter> {
+  /**
+   * Starts a new big part, which is in nobody's way until it is committed.
+   * @param sizeBytes what it will have, where it is known: room for it is made, or lacking, before the first byte
+   * @throws {DiskFullError}
+   */
+  async create(sizeBytes = 0): Promise<BigPartWriter> {
     await this.#requireFolder(STAGING_FOLDER);
+    await this.#quota?.makeRoom(sizeBytes);
     const file = await AtomicFile.create(join(this.#root, STAGING_FOLDER, crypto.randomUUID()));
     return new BigPartWriter(file, (resource, pairing) => this.#commit(file, resource, pairing));
   }

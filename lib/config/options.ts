@@ -58,6 +58,13 @@ function port(value: string): number {
   return number;
 }
 
+function byteSize(value: string): number {
+  const [, figure = "", unit = ""] = /^(\d{1,15})([KMGT]?)$/i.exec(value) ?? [];
+  const size = Number(figure || NaN) * 1024 ** (unit === "" ? 0 : "KMGT".indexOf(unit.toUpperCase()) + 1);
+  if (!Number.isSafeInteger(size)) throw new Error("must be a size such as 500M or 20G");
+  return size;
+}
+
 function oneOf<T extends string>(...words: readonly T[]): (value: string) => T {
   return (value) => {
     const word = words.find((candidate) => candidate === value);
@@ -172,6 +179,13 @@ export const OPTIONS = {
     "the seven of the Azaion suite",
   ),
   modelCacheDir: option("MODEL_CACHE_DIR", text, "models", "Folder of cached big parts"),
+  modelCacheQuota: option(
+    "MODEL_CACHE_QUOTA",
+    byteSize,
+    undefined,
+    "Most bytes in MODEL_CACHE_DIR: 500M, 20G; what was used longest ago goes first; K, M, G and T are powers of 1024",
+    "no limit",
+  ),
   stateDir: option(
     "STATE_DIR",
     text,
@@ -191,6 +205,18 @@ export const OPTIONS = {
     absolutePath,
     "/usr/bin/docker",
     "Absolute path of the docker program, for DOCKER_VIA=cli",
+  ),
+  cryptoAccel: option(
+    "CRYPTO_ACCEL",
+    oneOf("auto", "libcrypto", "none"),
+    "none",
+    "How v1's AES is done: none: by the runtime; libcrypto: by CRYPTO_LIBRARY; auto: by CRYPTO_LIBRARY where it can be used",
+  ),
+  cryptoLibrary: option(
+    "CRYPTO_LIBRARY",
+    absolutePath,
+    undefined,
+    "Absolute path of OpenSSL's libcrypto.so.3, for CRYPTO_ACCEL; such as /usr/lib/aarch64-linux-gnu/libcrypto.so.3",
   ),
   hardwareRoot: option("HARDWARE_ROOT", text, "/", "Folder under which proc/ and sys/ are read for the hardware facts"),
   hardwareFile: option(
@@ -294,6 +320,7 @@ type Always =
   | "dockerHost"
   | "dockerVia"
   | "dockerProgram"
+  | "cryptoAccel"
   | "hardwareRoot"
   | "jwtAlgorithms"
   | "jwtVerify"

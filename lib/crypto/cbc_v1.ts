@@ -1,5 +1,6 @@
 import { type Bytes, concat, release } from "../bytes.ts";
 import { IntegrityError } from "../errors.ts";
+import type { CbcKey } from "./keys.ts";
 import { type ByteReader, byteReader, type ByteStream, byteStream, collect, streamOf } from "../streams.ts";
 
 /** Bytes of an AES block, of the IV, and of the padding at most. */
@@ -25,7 +26,7 @@ export function encryptedSize(plainBytes: number): number {
  * Size of the plaintext of an encrypted stream, from its size and its last 32 bytes alone.
  * @throws {IntegrityError} when the size is impossible or the padding is wrong
  */
-export async function plainSize(encryptedBytes: number, tail: Bytes, key: CryptoKey): Promise<number> {
+export async function plainSize(encryptedBytes: number, tail: Bytes, key: CbcKey): Promise<number> {
   checkSize(encryptedBytes);
   const iv = tail.subarray(0, BLOCK_BYTES);
   const last = await unpad(tail.subarray(BLOCK_BYTES), iv, key);
@@ -47,7 +48,7 @@ export function checkSize(encryptedBytes: number): void {
  */
 export function encryptCbc(
   source: ByteStream,
-  key: CryptoKey,
+  key: CbcKey,
   iv: Bytes = crypto.getRandomValues(new Uint8Array(BLOCK_BYTES)),
   { pieceBytes }: CbcTuning = CBC_TUNING,
 ): ByteStream {
@@ -58,7 +59,7 @@ export function encryptCbc(
     if (chain === undefined) return undefined;
     const plain = await reader.read(pieceBytes);
     const isLast = plain.byteLength < pieceBytes;
-    const padded = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-CBC", iv: chain }, key, plain));
+    const padded = new Uint8Array(await crypto.subtle.encrypt({ name: "AES-CBC", iv: chain }, key.web, plain));
     release(plain);
     const piece = isLast ? padded : padded.subarray(0, -BLOCK_BYTES);
     chain = isLast ? undefined : piece.slice(-BLOCK_BYTES);
@@ -73,7 +74,7 @@ export function encryptCbc(
  * unchecked; the last is held back until the source has ended well and its padding is right.
  * The stream fails with {@link IntegrityError} on a cut stream or wrong padding, always with the same sentence.
  */
-export function decryptCbc(source: ByteStream, key: CryptoKey, tuning: CbcTuning = CBC_TUNING): ByteStream {
+export function decryptCbc(source: ByteStream, key: CbcKey, tuning: CbcTuning = CBC_TUNING): ByteStream {
   const pieces = new CipherPieces(byteReader(source), tuning.pieceBytes);
   const inFlight: Promise<Bytes>[] = [];
   let ended = false;
@@ -134,7 +135,12 @@ class CipherPieces {
   }
 }
 
-async function decryptPiece({ iv, bytes, isLast }: CipherPiece, key: CryptoKey): Promise<Bytes> {
+async function decryptPiece({ iv, bytes, isLast }: CipherPiece, key: CbcKey): Promise<Bytes> {
+  if (!isLast && key.decryptBlocks !== undefined) {
+    const plain = await key.decryptBlocks(iv, bytes);
+    release(bytes);
+    return plain;
+  }
   const padded = isLast ? bytes : concat(bytes, await paddingAfter(bytes.slice(-BLOCK_BYTES), key));
   const plain = await unpad(padded, iv, key);
   release(padded);
@@ -143,13 +149,13 @@ async function decryptPiece({ iv, bytes, isLast }: CipherPiece, key: CryptoKey):
 }
 
 /** WebCrypto insists on padding: this is the ciphertext block that decrypts to a whole block of it behind `lastBlock`. */
-async function paddingAfter(lastBlock: Bytes, key: CryptoKey): Promise<Bytes> {
-  return new Uint8Array(await crypto.subtle.encrypt({ name: "AES-CBC", iv: lastBlock }, key, new Uint8Array(0)));
+async function paddingAfter(lastBlock: Bytes, key: CbcKey): Promise<Bytes> {
+  return new Uint8Array(await crypto.subtle.encrypt({ name: "AES-CBC", iv: lastBlock }, key.web, new Uint8Array(0)));
 }
 
-async function unpad(padded: Bytes, iv: Bytes, key: CryptoKey): Promise<Bytes> {
+async function unpad(padded: Bytes, iv: Bytes, key: CbcKey): Promise<Bytes> {
   try {
-    return new Uint8Array(await crypto.subtle.decrypt({ name: "AES-CBC", iv }, key, padded));
+    return new Uint8Array(await crypto.subtle.decrypt({ name: "AES-CBC", iv }, key.web, padded));
   } catch (error) {
     if (error instanceof DOMException) throw unreadable();
     throw error;
@@ -163,11 +169,11 @@ function unreadable(): IntegrityError {
 }
 
 /** Encrypts something small as a whole. */
-export function encryptSmall(plain: Bytes, key: CryptoKey): Promise<Bytes> {
+export function encryptSmall(plain: Bytes, key: CbcKey): Promise<Bytes> {
   return collect(encryptCbc(streamOf(plain), key), encryptedSize(plain.byteLength));
 }
 
 /** Decrypts something small as a whole. @throws {IntegrityError} */
-export function decryptSmall(encrypted: Bytes, key: CryptoKey): Promise<Bytes> {
+export function decryptSmall(encrypted: Bytes, key: CbcKey): Promise<Bytes> {
   return collect(decryptCbc(streamOf(encrypted), key), encrypted.byteLength);
 }

@@ -24,10 +24,10 @@ export class CacheFilling {
   }
 
   /** Begins; nothing is in the cache before {@link finish}. */
-  static async start(deps: CacheFillingDeps, resource: ResourceName): Promise<CacheFilling> {
+  static async start(deps: CacheFillingDeps, resource: ResourceName, sizeBytes: number): Promise<CacheFilling> {
     const filling = new CacheFilling(deps, resource);
     try {
-      filling.#writer = await deps.cache.create();
+      filling.#writer = await deps.cache.create(sizeBytes);
     } catch (error) {
       filling.#giveUp(error);
     }

@@ -3,7 +3,7 @@ import { type BigPartCache, type CachedBigPart, type Pairing, type ResourceName,
 import { DigestCheck, matchesDigests } from "../cdn/digest.ts";
 import type { GetOptions, ObjectFacts, ObjectStore } from "../cdn/store.ts";
 import { BLOCK_BYTES, decryptCbc, plainSize } from "../crypto/cbc_v1.ts";
-import { sha256Hex } from "../crypto/keys.ts";
+import { type CbcKey, sha256Hex } from "../crypto/keys.ts";
 import { ConflictError, IntegrityError, messageOf, NotFoundError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { bigPartName, smallPartName } from "../split/plan.ts";
@@ -15,7 +15,7 @@ import type { ReadApiResource } from "./small_part.ts";
 /** Which resource. Both names have passed `parseName`. */
 export interface LoadRequest extends ResourceName {
   /** The caller's own key, for a resource that was published with it; the shared resource key without it. */
-  readonly key?: CryptoKey | undefined;
+  readonly key?: CbcKey | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface LoadDeps {
   readonly cdn: () => Promise<ObjectStore>;
   readonly cache: BigPartCache;
   /** The shared resource key. */
-  readonly sharedKey: () => Promise<CryptoKey>;
+  readonly sharedKey: () => Promise<CbcKey>;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -97,7 +97,7 @@ export function resourceLoader(deps: LoadDeps): LoadResource {
 async function loadOnce(
   deps: LoadDeps,
   resource: ResourceName,
-  key: CryptoKey,
+  key: CbcKey,
   signal?: AbortSignal,
 ): Promise<LoadedResource> {
   const bytes = await deps.readApiResource({ ...resource, name: smallPartName(resource.name) }, signal);
@@ -201,7 +201,7 @@ function fromCdn(
     open: async () => {
       const object = await get({});
       const check = new DigestCheck(digests, sizeBytes);
-      const filling = await CacheFilling.start(deps, resource);
+      const filling = await CacheFilling.start(deps, resource, sizeBytes);
       return watched(object.body, {
         look: (chunk) => {
           check.update(chunk);
@@ -221,7 +221,7 @@ async function sizeOfPlaintext(
   resource: ResourceName,
   small: SmallPart,
   big: BigPart,
-  key: CryptoKey,
+  key: CbcKey,
 ): Promise<number> {
   const wanted = Math.min(TAIL_BYTES, big.sizeBytes);
   const tail = concat(small.bytes, await collect(await big.tail(wanted), wanted)).slice(-TAIL_BYTES);

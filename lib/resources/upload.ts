@@ -2,7 +2,7 @@ import { type Bytes, release } from "../bytes.ts";
 import type { BigPartCache, BigPartWriter, ResourceName } from "../cdn/cached.ts";
 import type { ObjectFacts, ObjectStore } from "../cdn/store.ts";
 import { encryptCbc } from "../crypto/cbc_v1.ts";
-import { sha256Hex } from "../crypto/keys.ts";
+import { type CbcKey, sha256Hex } from "../crypto/keys.ts";
 import { ConflictError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { bigPartName, FULL_CUT_BYTES, smallPartName, smallPartSize } from "../split/plan.ts";
@@ -38,7 +38,7 @@ export type StageUpload = (data: ByteStream, options?: StageOptions) => Promise<
 /** How a resource is staged. */
 export interface StageOptions {
   /** The caller's own key; the shared resource key without it. */
-  readonly key?: CryptoKey | undefined;
+  readonly key?: CbcKey | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -48,7 +48,7 @@ export interface UploadDeps {
   readonly cdn: () => Promise<ObjectStore>;
   readonly cache: BigPartCache;
   /** The shared resource key. */
-  readonly sharedKey: () => Promise<CryptoKey>;
+  readonly sharedKey: () => Promise<CbcKey>;
   readonly log: Logger;
 }
 

@@ -33,6 +33,7 @@ const STDOUT_LIMIT_BYTES = 4 * 1024 * 1024;
 const STDERR_LIMIT_BYTES = 16 * 1024;
 const ORPHAN_GRACE_MS = 500;
 const LAUNCH_LIMIT_MS = 2_000;
+const UNSTARTABLE = [Deno.errors.NotFound, Deno.errors.PermissionDenied, Deno.errors.NotCapable] as const;
 
 /**
  * Runs a program to its end.
@@ -107,7 +108,7 @@ export function serveChild(program: string, options: ChildOptions & { readonly g
 
 /**
  * Starts a program that outlives us, such as a browser, with nothing to read and nowhere to write.
- * @returns `false` when there is no such program, or it fails within two seconds
+ * @returns `false` when there is no such program, the sandbox does not let it start, or it fails within two seconds
  */
 export async function launchChild(program: string, { args, env, signal }: ChildOptions): Promise<boolean> {
   let child: Deno.ChildProcess;
@@ -115,7 +116,7 @@ export async function launchChild(program: string, { args, env, signal }: ChildO
     const streams = { stdin: "null", stdout: "null", stderr: "null" } as const;
     child = new Deno.Command(program, { args: [...args], env: { ...env }, clearEnv: true, ...streams }).spawn();
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return false;
+    if (UNSTARTABLE.some((kind) => error instanceof kind)) return false;
     throw error;
   }
   child.unref();

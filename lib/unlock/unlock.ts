@@ -1,6 +1,7 @@
 import { type Bytes, wipe } from "../bytes.ts";
 import { BLOCK_BYTES, checkSize, decryptCbc } from "../crypto/cbc_v1.ts";
-import { archiveKey } from "../crypto/keys.ts";
+import { archiveKey, type CbcKey } from "../crypto/keys.ts";
+import type { Libcrypto } from "../crypto/libcrypto.ts";
 import type { ImageEngine } from "../docker/docker.ts";
 import { DockerError, InterruptedError, messageOf, NotFoundError, TallyError } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -37,6 +38,8 @@ export interface UnlockDeps {
   /** `name:tag` of every image that must be there in the end. */
   readonly references: readonly string[];
   readonly signIn: UnlockSignIn;
+  /** Decrypts the archive faster, where the settings name such a library. */
+  readonly library?: Libcrypto | undefined;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -166,7 +169,7 @@ export class Unlock {
       this.#move({ kind: "key_received", totalBytes: sizeBytes });
       return plain;
     }
-    const key = await fragmentKey(account, signal);
+    const key = await fragmentKey(account, this.#deps.library, signal);
     checkSize(sizeBytes);
     this.#move({ kind: "key_received", totalBytes: sizeBytes });
     return decryptCbc(body, key);
@@ -217,10 +220,14 @@ export class Unlock {
   }
 }
 
-async function fragmentKey(account: UnlockAccount, signal: AbortSignal): Promise<CryptoKey> {
+async function fragmentKey(
+  account: UnlockAccount,
+  library: Libcrypto | undefined,
+  signal: AbortSignal,
+): Promise<CbcKey> {
   const fragment = await account.keyFragment(signal);
   try {
-    return await archiveKey(fragment);
+    return await archiveKey(fragment, library);
   } finally {
     wipe(fragment);
   }

@@ -1,6 +1,6 @@
 import { type Context, Hono } from "hono";
 import { type Bytes, utf8 } from "../../lib/bytes.ts";
-import { NotAllowedError } from "../../lib/errors.ts";
+import { MalformedError, NotAllowedError } from "../../lib/errors.ts";
 import { requestBody } from "../../lib/http/request_body.ts";
 import { collect } from "../../lib/streams.ts";
 import type { OriginEnv } from "../guard.ts";
@@ -37,7 +37,7 @@ export function issuerRoutes({ issuer, publicUrl }: IssuerRoutesDeps): Hono<Orig
   return new Hono<OriginEnv>()
     .get("/.well-known/openid-configuration", (c) => answer(c))
     .get("/.well-known/oauth-authorization-server", (c) => answer(c))
-    .get(authorization, (c) => answer(c, withConsent(c)))
+    .get(authorization, (c) => answer(c, authorizationTarget(c)))
     .get(`${authorization}/:uid`, (c) => answer(c))
     .post(token, (c) => answer(c))
     .post(device_authorization, async (c) => await answer(c, targetOf(c), oneScope(c, await readBody(c))))
@@ -58,9 +58,12 @@ async function readBody(c: Context<OriginEnv>): Promise<Bytes> {
   return await collect(body, BODY_LIMIT_BYTES);
 }
 
-/** Without `prompt=consent` the package drops the scope `offline_access`, which the platform's clients send alone. */
-function withConsent(c: Context<OriginEnv>): string {
+/** @throws {MalformedError} the answer would be a page that only a script sends on. Without `prompt=consent` the package drops the scope `offline_access`, which the platform's clients send alone. */
+function authorizationTarget(c: Context<OriginEnv>): string {
   const { searchParams } = new URL(c.req.url);
+  if (searchParams.getAll("response_mode").some((mode) => mode.startsWith("form_post"))) {
+    throw new MalformedError("The issuer does not answer by form_post, which takes a script");
+  }
   const prompts = searchParams.get("prompt")?.split(" ") ?? [];
   const lasting = searchParams.get("scope")?.split(" ").includes("offline_access") ?? false;
   if (!lasting || prompts.includes("consent") || prompts.includes("none")) return targetOf(c);

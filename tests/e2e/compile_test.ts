@@ -52,7 +52,7 @@ for (const program of PROGRAMS) {
       ignore_read: null,
       allow_run: null,
       deny_run: null,
-      allow_sys: null,
+      allow_sys: list("sys"),
       deny_sys: null,
       allow_write: list("write"),
       deny_write: null,

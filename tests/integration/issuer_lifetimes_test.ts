@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
+import { backupOrigin } from "../../origin/backup.ts";
+import { restoreOrigin } from "../../origin/restore.ts";
 import { ORIGIN_COMMANDS } from "../../origin/commands.ts";
 import { CLIENT_ID, postForm, REDIRECT_URI, refresh, signInByBrowser } from "../support/oauth_client.ts";
 import { OriginSite, PASSWORD } from "../support/origin_site.ts";
+import { tally } from "../support/tally.ts";
+import { tempFolder } from "../support/temp_folder.ts";
 import { shiftedClock } from "../support/shifted_clock.ts";
 
 const DAY_MS = 24 * 3600_000;
@@ -128,4 +133,48 @@ Deno.test("issuer: tokens and consents outlive a restart", async () => {
   await site.serve({ port });
   assert.equal(await callerStatus(site, access_token), 200);
   assert.equal((await refresh(site, refresh_token)).status, 200);
+});
+
+Deno.test("tally origin user sign-out ends all sign-ins of one account, and of no other", async () => {
+  await using site = await OriginSite.start();
+  const { email } = await site.user("Operator");
+  const lost = await signInByBrowser(site, { email, password: PASSWORD });
+  const kept = await signInByBrowser(site);
+  const { exitCode, stderr } = await tally(["origin", "user", "sign-out", email, "--data-dir", site.dataDir]);
+  assert.equal(exitCode, 0, stderr);
+  assert.equal(await callerStatus(site, lost.access_token), 401);
+  assert.equal((await refresh(site, lost.refresh_token)).error, "invalid_grant");
+  assert.equal(await callerStatus(site, kept.access_token), 200);
+  assert.equal((await refresh(site, kept.refresh_token)).status, 200);
+  const nobody = await tally(["origin", "user", "sign-out", "nobody@example.com", "--data-dir", site.dataDir]);
+  assert.equal(nobody.exitCode, 5);
+});
+
+Deno.test("issuer: a backup brings back clients, keys, accounts' organisations and sign-ins", async () => {
+  await using folder = await tempFolder();
+  await using site = await OriginSite.start();
+  const port = Number(new URL(site.url).port);
+  await ORIGIN_COMMANDS["organization add"]({ dataDir: site.dataDir, name: "acme" });
+  const root = { dataDir: site.dataDir, email: site.admin.email };
+  await ORIGIN_COMMANDS["user move"]({ ...root, organization: "acme", organizationRole: "member" });
+  await ORIGIN_COMMANDS["client add"]({ dataDir: site.dataDir, id: "other", name: "Other", redirectUris: [] });
+  const before = await signInByBrowser(site);
+  const out = join(folder.path, "origin.tar");
+  const { signal } = new AbortController();
+  await backupOrigin({ dataDir: site.dataDir, out, signal });
+  const restored = join(folder.path, "restored");
+  await restoreOrigin({ from: out, dataDir: restored, signal });
+  await site.stop();
+  await Deno.remove(site.dataDir, { recursive: true });
+  await Deno.rename(restored, site.dataDir);
+  await site.serve({ port });
+  assert.equal(await callerStatus(site, before.access_token), 200);
+  const after = await refresh(site, before.refresh_token);
+  assert.equal(decodeProtectedHeader(after.access_token).kid, decodeProtectedHeader(before.access_token).kid);
+  const me = await site.call("GET", "/api/v1/me", { token: after.access_token });
+  assert.equal(me.json<{ organization: { name: string } }>().organization.name, "acme");
+  assert.deepEqual(
+    (await ORIGIN_COMMANDS["client list"]({ dataDir: site.dataDir })).map(({ id }) => id),
+    ["other", "tallystick-cli"],
+  );
 });

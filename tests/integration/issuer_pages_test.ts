@@ -119,6 +119,7 @@ Deno.test("issuer: requests of any form are answered, and none with an error of 
     ["POST", "/device", "user_code=x", form],
     ["POST", "/oauth/interaction/x", "action=allow", form],
     ["GET", "/authorize"],
+    ["GET", authorizationRequest({ response_mode: "form_post" }).url],
     ["GET", "/authorize?scope=offline_access&scope=openid&prompt=a&prompt=b"],
     ["GET", "/authorize/%00"],
     ["GET", "/device/x"],
@@ -132,7 +133,7 @@ Deno.test("issuer: requests of any form are answered, and none with an error of 
       headers: { ...headers, origin: site.url, "x-forwarded-host": "evil.example", "x-forwarded-proto": "https" },
     });
     assert.ok(reply.status < 500, `${method} ${path} ${body?.slice(0, 50)}: ${reply.status} ${reply.text}`);
-    assert.doesNotMatch(reply.text, /evil\.example|\.ts:|\.js:|node_modules|sqlite/i, `${method} ${path}`);
+    assert.doesNotMatch(reply.text, /<script|evil\.example|\.ts:|\.js:|node_modules|sqlite/i, `${method} ${path}`);
     const allowed = [...reply.headers.keys()].filter((name) => name.startsWith("access-control-"));
     assert.deepEqual(allowed, [], `${method} ${path}`);
   }

@@ -13,6 +13,7 @@ export const PEER_NAMES = [
   "script",
   "qemu",
   "age",
+  "libcrypto",
   "tink",
   "schemathesis",
   "systemd",

@@ -5,7 +5,7 @@ import type { Form, Program } from "./programs.ts";
 import type { Site } from "./site.ts";
 
 /** A kind of right that Deno grants one by one. */
-export type Right = "net" | "read" | "write" | "env" | "sys" | "run";
+export type Right = "net" | "read" | "write" | "env" | "sys" | "run" | "ffi";
 
 /** One right, who gets it, and why. */
 export interface Grant {
@@ -228,6 +228,13 @@ export const GRANTS: readonly Grant[] = [
     values: () => [ALL],
   },
   {
+    right: "sys",
+    programs: ["device", "cli"],
+    what: "`statfs`",
+    reason: "How much room a disk has is looked at before the first byte of a download; it tells nothing else.",
+    values: () => ["statfs"],
+  },
+  {
     right: "write",
     programs: ["device"],
     what: "`MODEL_CACHE_DIR`, folders of `cdn`",
@@ -296,6 +303,14 @@ export const GRANTS: readonly Grant[] = [
     what: "`/usr/bin/systemctl`, when `UPDATE_PUBLIC_KEY_FILE` is set",
     reason: "`tally self-update --service` restarts what it has exchanged.",
     values: ({ settings: { updatePublicKeyFile } }) => updatePublicKeyFile === undefined ? [] : ["/usr/bin/systemctl"],
+  },
+  {
+    right: "ffi",
+    programs: ["device", "cli"],
+    what: "`CRYPTO_LIBRARY`, when `CRYPTO_ACCEL` is not `none`",
+    reason:
+      "OpenSSL's AES for v1, by one absolute path: no other library. Native code stands outside of this sandbox, so it is granted only where the site says so.",
+    values: ({ settings: { cryptoAccel, cryptoLibrary } }) => cryptoAccel === "none" ? [] : present(cryptoLibrary),
   },
 ];
 

@@ -69,7 +69,7 @@ that \`DENO_PERMISSION_BROKER_PATH\`, \`NODE_OPTIONS\`, \`DENO_V8_FLAGS\`, \`DEN
 `;
 
 const TAIL = `
-Not granted to anybody: \`--allow-sys\`, \`--allow-ffi\`, \`--allow-import\`, \`--allow-all\`.
+Not granted to anybody: \`--allow-sys\` beyond \`statfs\`, \`--allow-ffi\`, \`--allow-import\`, \`--allow-all\`.
 
 ## Hardware facts
 

@@ -19,8 +19,8 @@ const PROGRAMS: Programs = {
 const VERBS = [
   ...["device", "origin", "login", "logout", "whoami", "load", "upload", "unlock"],
   ...["seal", "open", "small", "keys"],
-  ...["application", "run", "health"],
-  ...["status", "hardware", "config", "audit", "demo", "version", "self-update", "completions"],
+  ...["application", "run", "health", "sign-url"],
+  ...["status", "hardware", "config", "audit", "doctor", "demo", "version", "self-update", "completions"],
 ];
 
 async function runWith(args: readonly string[], options?: RecordedIoOptions) {

@@ -149,7 +149,7 @@ Deno.test("tokenVerifier() and unverified() hold exp and nbf with 60 seconds of 
 Deno.test("tokenVerifier() holds issuer and audience where they are set", async () => {
   await using issuer = await Issuer.start();
   const verify = tokenVerifier(
-    issuer.rules({ issuer: ["AzaionApi", "other"], audience: ["Annotators/OrangePi/Admins"] }),
+    issuer.rules({ issuer: ["AzaionApi", "https://origin.example/"], audience: ["Annotators/OrangePi/Admins"] }),
   );
   const right = { iss: "AzaionApi", aud: "Annotators/OrangePi/Admins" };
   assert.deepEqual(await verify(await issuer.sign(claims(right))), ANNA);

@@ -11,7 +11,7 @@ import {
   encryptedSize,
   plainSize,
 } from "../../../../lib/crypto/cbc_v1.ts";
-import { aesKey, archiveKey, sha256Hex } from "../../../../lib/crypto/keys.ts";
+import { aesKey, archiveKey, type CbcKey, sha256Hex } from "../../../../lib/crypto/keys.ts";
 import { IntegrityError } from "../../../../lib/errors.ts";
 import { type ByteStream, byteStream, collect, streamOf } from "../../../../lib/streams.ts";
 import { keystream } from "../../../support/keystream.ts";
@@ -20,7 +20,9 @@ import { V1 } from "../../../support/v1_vectors.ts";
 const LIMIT = 4 * 1024 * 1024;
 const SMALL_PIECES: CbcTuning = { pieceBytes: 64, inFlight: 3 };
 const KEY_BYTES = new Uint8Array(32).fill(7);
-const key = () => crypto.subtle.importKey("raw", KEY_BYTES, "AES-CBC", false, ["encrypt", "decrypt"]);
+const key = async (): Promise<CbcKey> => ({
+  web: await crypto.subtle.importKey("raw", KEY_BYTES, "AES-CBC", false, ["encrypt", "decrypt"]),
+});
 
 function inChunksOf(bytes: Bytes, size: number): ByteStream {
   let offset = 0;

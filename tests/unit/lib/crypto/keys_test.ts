@@ -28,8 +28,8 @@ for (const { email, password, hardware, hw_hash, api_key } of V1.keys) {
 
 Deno.test("aesKey() and archiveKey() cannot be exported", async () => {
   for (const key of [await aesKey("text"), await archiveKey(utf8("fragment"))]) {
-    assert.equal(key.extractable, false);
-    await assert.rejects(crypto.subtle.exportKey("raw", key));
+    assert.equal(key.web.extractable, false);
+    await assert.rejects(crypto.subtle.exportKey("raw", key.web));
   }
 });
 

@@ -30,9 +30,30 @@ Deno.test("grantedRights() of a device are its own address, its site's hosts, it
       "/run/tallystick/hardware.json",
       "/var/run/docker.sock",
     ],
+    sys: ["statfs"],
     write: ["/var/lib/tallystick/models", "/media/usb", "/var/lib/tallystick/state", "/var/run/docker.sock"],
     env: VARIABLES,
   });
+});
+
+Deno.test("grantedRights() reach a native library only where the site chooses one, and only that one", () => {
+  const withAccel = (accel: string) =>
+    parseSite(JSON.stringify({
+      settings: {
+        RESOURCE_API_URL: "https://api.example.com",
+        CRYPTO_ACCEL: accel,
+        CRYPTO_LIBRARY: "/usr/lib/aarch64-linux-gnu/libcrypto.so.3",
+      },
+    }));
+  for (const program of ["device", "cli"] as const) {
+    assert.equal(grantedRights(program, withAccel("none")).has("ffi"), false);
+    for (const accel of ["auto", "libcrypto"]) {
+      const expected = ["/usr/lib/aarch64-linux-gnu/libcrypto.so.3"];
+      assert.deepEqual(grantedRights(program, withAccel(accel)).get("ffi"), expected);
+      assert.ok(programFlags(program, withAccel(accel), "launcher").includes(`--allow-ffi=${expected[0]}`));
+    }
+  }
+  assert.equal(grantedRights("origin", withAccel("libcrypto")).has("ffi"), false);
 });
 
 Deno.test("grantedRights() of an origin are its address and its folder", () => {
@@ -48,6 +69,7 @@ Deno.test("grantedRights() of the command line are its hosts, and the files that
   assert.deepEqual(Object.fromEntries(grantedRights("cli", SITE)), {
     net: ["127.0.0.1:8080", "api.example.com:443", "cdn.example.com:443"],
     read: [],
+    sys: ["statfs"],
     write: [],
     env: VARIABLES,
   });
@@ -82,7 +104,7 @@ Deno.test("programFlags() grants a program to run only where DOCKER_VIA is cli, 
   for (const program of ["device", "origin", "cli"] as const) {
     for (const form of ["compiled", "launcher"] as const) {
       const text = programFlags(program, SITE, form).join("\n");
-      assert.doesNotMatch(text, /allow-run|allow-ffi|allow-sys|allow-import|allow-all|-A\b/);
+      assert.doesNotMatch(text, /allow-run|allow-ffi|allow-sys(?!=statfs$)|allow-import|allow-all|-A\b/m);
       assert.match(text, /^--no-prompt\n--ignore-env\n--deny-import\n/);
     }
   }

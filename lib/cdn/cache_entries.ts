@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import { z } from "zod";
+import { consume } from "../streams.ts";
+import { fileFacts, listFiles, listFolders, readSmallFile } from "../system/files.ts";
+import { openUsed } from "../system/used_files.ts";
+
+/** What lies in a cache under one name: a big part with all that belongs to it, or an unfinished download. */
+export interface CacheEntry {
+  readonly folder: string;
+  /** Of a resource in format v1; of an object in format v2; of the file to be in an unfinished download. */
+  readonly name: string;
+  readonly kind: "big" | "partial";
+  /** Everything that goes with it; the bytes themselves come first. */
+  readonly files: readonly string[];
+  readonly sizeBytes: number;
+  /** When it was used last. */
+  readonly usedMs: number;
+}
+
+/** What a look at all bytes of an entry showed; `unknown` where nothing says what they must be. */
+export type EntryState = "good" | "damaged" | "unknown";
+
+const RECORD_LIMIT_BYTES = 16 * 1024;
+const BIG_ENDING = ".big";
+const PARTIAL = /^\.(.+)\.part$/;
+/** Files that go with the one whose name they begin with. */
+const COMPANION_ENDINGS = [".json", ".hashes"];
+const recordSchema = z.object({ pairings: z.array(z.object({ crc32: z.number() })) });
+
+/** Every entry of a cache, in no order. What is no file, or lies through a symbolic link, is left out. */
+export async function listEntries(root: string): Promise<CacheEntry[]> {
+  const entries: CacheEntry[] = [];
+  for (const folder of await listFolders(root)) {
+    if (folder.startsWith(".")) continue;
+    const names = new Set(await listFiles(join(root, folder)));
+    for (const file of names) {
+      const entry = await entryOf(join(root, folder), file, names);
+      if (entry !== undefined) entries.push({ ...entry, folder });
+    }
+  }
+  return entries;
+}
+
+async function entryOf(
+  folder: string,
+  file: string,
+  names: ReadonlySet<string>,
+): Promise<Omit<CacheEntry, "folder"> | undefined> {
+  const partial = PARTIAL.exec(file)?.[1];
+  if (partial === undefined && (file.startsWith(".") || isCompanion(file, names))) return undefined;
+  const companions = partial === undefined ? COMPANION_ENDINGS.map((ending) => file + ending) : [`${file}.journal`];
+  const files = [file, ...companions.filter((name) => names.has(name))].map((name) => join(folder, name));
+  const facts = await Promise.all(files.map(fileFacts));
+  const [own] = facts;
+  if (own === undefined) return undefined; // gone meanwhile
+  return {
+    name: partial ?? (file.endsWith(BIG_ENDING) ? file.slice(0, -BIG_ENDING.length) : file),
+    kind: partial === undefined ? "big" : "partial",
+    files,
+    sizeBytes: facts.reduce((sum, one) => sum + (one?.sizeBytes ?? 0), 0),
+    usedMs: own.modifiedMs,
+  };
+}
+
+function isCompanion(file: string, names: ReadonlySet<string>): boolean {
+  return COMPANION_ENDINGS.some((ending) => file.endsWith(ending) && names.has(file.slice(0, -ending.length)));
+}
+
+/**
+ * Reads all of an entry and compares it with what is known of it: the digest in its name (format v2), or the record beside
+ * it (format v1).
+ */
+export async function verifyEntry({ files, kind }: CacheEntry): Promise<EntryState> {
+  const [path = ""] = files;
+  if (kind === "partial") return "unknown"; // looked at segment by segment when it is gone on with
+  const sha256 = /(?:^|[^0-9a-f])([0-9a-f]{64})(?:[^0-9a-f]|$)/.exec(path.slice(path.lastIndexOf("/")))?.[1];
+  const expected = sha256 === undefined ? await recordedSums(path) : [sha256];
+  if (expected.length === 0) return "unknown";
+  const hash = createHash("sha256");
+  let crc = 0;
+  await consume(await openUsed(path), (chunk) => {
+    if (sha256 === undefined) crc = crc32(chunk, crc);
+    else hash.update(chunk);
+  });
+  const actual = sha256 === undefined ? crc : hash.digest("hex");
+  return expected.includes(actual) ? "good" : "damaged";
+}
+
+/** A record may name two sums, while a big part is replaced. */
+async function recordedSums(path: string): Promise<(string | number)[]> {
+  try {
+    const bytes = await readSmallFile(`${path}.json`, RECORD_LIMIT_BYTES);
+    const { pairings } = recordSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+    return pairings.map(({ crc32 }) => crc32);
+  } catch {
+    return []; // a record that cannot be read says nothing
+  }
+}
