@@ -17,8 +17,8 @@ export class ChangedError extends ConflictError {}
 
 const MAX_RANGES = 8;
 const RUNS_PER_RANGE = 4;
-const LEAST_RUN_BYTES = 4 * 1024 * 1024;
-const LARGEST_RUN_BYTES = 64 * 1024 * 1024;
+const LEAST_RUN_SEGMENTS = 4;
+const LARGEST_RUN_SEGMENTS = 64;
 const CHECKPOINT_BYTES = 64 * 1024 * 1024;
 const BAD_PER_SEGMENT = 4;
 const BAD_PER_SOURCE = 3;
@@ -82,9 +82,14 @@ export class RangeFetcher {
   /** @throws the error of the range that failed first; the others are ended then */
   async run(): Promise<void> {
     this.#grow();
-    while (this.#workers.size > 0) await Promise.race(this.#workers);
+    while (this.#workers.size > 0) {
+      await Promise.race(this.#workers);
+      this.#grow(); // two workers that end at once may both have thought that the other goes on
+    }
     await this.#checkpoint;
     if (this.#failure !== undefined) throw this.#failure.error;
+    const { plan, name } = this.#job;
+    if (plan.doneBytes !== plan.totalBytes) throw new Error(`The download of "${name}" has ended with a hole in it`);
   }
 
   #grow(): void {
@@ -100,9 +105,9 @@ export class RangeFetcher {
   #runSegments(): number {
     const { plan } = this.#job;
     if (this.#begun !== undefined) return Math.floor(this.#begun.endBytes / plan.segmentBytes);
-    const share = (plan.totalBytes - plan.doneBytes) / (this.#count.target * RUNS_PER_RANGE);
-    const bytes = Math.min(LARGEST_RUN_BYTES, Math.max(LEAST_RUN_BYTES, share));
-    return Math.max(1, Math.floor(bytes / plan.segmentBytes));
+    const missing = (plan.totalBytes - plan.doneBytes) / plan.segmentBytes;
+    const share = Math.floor(missing / (this.#count.target * RUNS_PER_RANGE));
+    return Math.min(LARGEST_RUN_SEGMENTS, Math.max(LEAST_RUN_SEGMENTS, share));
   }
 
   async #work(first: Run): Promise<void> {

@@ -20,6 +20,9 @@ import type {
   TransferOptions,
 } from "../../../../lib/http/download_request.ts";
 import { httpSource, type RangeSource } from "../../../../lib/http/range_source.ts";
+import { watched } from "../../../../lib/streams.ts";
+import type { Clock } from "../../../../lib/system/clock.ts";
+import { hurriedClock } from "../../../support/hurried_clock.ts";
 import { keystream } from "../../../support/keystream.ts";
 import { type RangeServer, rangeServer } from "../../../support/range_server.ts";
 import { tempFolder } from "../../../support/temp_folder.ts";
@@ -67,6 +70,12 @@ async function site() {
       await folder[Symbol.asyncDispose]();
     },
   };
+}
+
+/** On it, a second range makes nothing faster, and is given up. */
+function steadyClock(): Clock {
+  let nowMs = 0;
+  return { ...testClock(), now: () => nowMs += 200 };
 }
 
 /** Not by deepEqual(), which takes minutes to tell how two long arrays differ. */
@@ -317,6 +326,37 @@ Deno.test("download() writes through no link that stands in its way", async () =
   await download(request, options());
   assert.equal(await Deno.readTextFile(victim), "untouched");
   assert((await Deno.lstat(path)).isFile);
+});
+
+Deno.test("download() by many ranges brings each byte once, and all of them, in whatever order they come", async () => {
+  await using here = await site();
+  const { server, path, request } = here;
+  let most = 0;
+  let open = 0;
+  for (const shrinks of [false, true]) {
+    for (let round = 0; round < 10; round++) {
+      const counted: RangeSource = {
+        name: "counted",
+        async open(...args) {
+          most = Math.max(most, ++open);
+          const opened = await source(server).open(...args);
+          return { ...opened, body: watched(opened.body, { look: () => {}, end: () => open--, drop: () => open-- }) };
+        },
+      };
+      const clock = shrinks && round % 2 === 0 ? steadyClock() : hurriedClock();
+      const wanted = {
+        ...request,
+        sizeBytes: SIZE,
+        segmentBytes: 8 * 1024,
+        sources: [counted],
+        digest: sha256(CONTENT),
+      };
+      const { fetchedBytes } = await download(wanted, options({ clock }));
+      assert.equal(fetchedBytes, SIZE);
+      await assertHolds(path, CONTENT);
+    }
+  }
+  assert(most > 4, `${most} at a time`);
 });
 
 Deno.test("download() refuses several sources of which nobody knows what they must send", async () => {
