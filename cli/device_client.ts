@@ -48,6 +48,7 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   401: "not_signed_in",
   403: "not_allowed",
   404: "not_found",
+  405: "method_not_allowed",
   409: "conflict",
   413: "too_large",
   415: "unsupported_media_type",

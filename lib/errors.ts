@@ -6,6 +6,7 @@ export type ErrorCode =
   | "invalid_input"
   | "unsupported_media_type"
   | "too_large"
+  | "method_not_allowed"
   | "not_signed_in"
   | "token_expired"
   | "not_allowed"
@@ -92,6 +93,18 @@ export class TooLargeError extends TallyError {
   constructor(message: string, limitBytes: number, options?: ErrorOptions) {
     super("too_large", message, options);
     this.limitBytes = limitBytes;
+  }
+}
+
+/** The address is right, and takes other methods only. */
+export class MethodNotAllowedError extends TallyError {
+  /** What it takes. */
+  readonly methods: readonly string[];
+
+  /** `message` is one sentence for a person, without secrets. */
+  constructor(message: string, methods: readonly string[], options?: ErrorOptions) {
+    super("method_not_allowed", message, options);
+    this.methods = methods;
   }
 }
 

@@ -22,6 +22,7 @@ const ANSWERS: Readonly<Record<ErrorCode, Answer>> = {
   invalid_input: { status: 422, title: "Invalid input", shown: true },
   unsupported_media_type: { status: 415, title: "Unsupported media type", shown: true },
   too_large: { status: 413, title: "Content too large", shown: true },
+  method_not_allowed: { status: 405, title: "Method not allowed", shown: true },
   not_signed_in: { status: 401, title: "Not signed in", shown: true },
   token_expired: { status: 401, title: "Sign-in expired", shown: true },
   not_allowed: { status: 403, title: "Not allowed", shown: true },

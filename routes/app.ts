@@ -4,7 +4,7 @@ import { bodyLimit } from "hono/body-limit";
 import { except } from "hono/combine";
 import { requestId } from "hono/request-id";
 import { SignInLimit } from "../lib/auth/sign_in_limit.ts";
-import { InvalidInputError, messageOf, NotFoundError, NotSignedInError, TooLargeError } from "../lib/errors.ts";
+import { InvalidInputError, messageOf, NotSignedInError, TooLargeError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Services } from "../lib/services.ts";
 import { auditTrail } from "./audit.ts";
@@ -18,6 +18,7 @@ import { requestLog } from "./request_log.ts";
 import { securityHeaders } from "./security_headers.ts";
 import { addSession } from "./session.ts";
 import { addUnlock } from "./unlock.ts";
+import { unknownCall } from "./unknown_call.ts";
 import { addUpload } from "./upload.ts";
 
 const JSON_BODY_LIMIT_BYTES = 64 * 1024;
@@ -45,7 +46,7 @@ export function createApp(services: Services): OpenAPIHono {
   addUnlock(app, services, limit);
   addDocs(app, services.settings);
 
-  app.notFound((c) => problemAnswer(c, new NotFoundError("There is no such call")));
+  app.notFound((c) => problemAnswer(c, unknownCall(app, c)));
   app.onError((error, c) => {
     logFailure(c, error, services.log);
     return problemAnswer(c, error);

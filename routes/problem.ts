@@ -6,6 +6,7 @@ import {
   type ErrorCode,
   InvalidInputError,
   MalformedError,
+  MethodNotAllowedError,
   RateLimitedError,
   TallyError,
   UnsupportedMediaTypeError,
@@ -25,6 +26,7 @@ export const PROBLEMS: Readonly<Record<ErrorCode, ProblemKind>> = {
   invalid_input: { status: 422, title: "Invalid input" },
   unsupported_media_type: { status: 415, title: "Unsupported media type" },
   too_large: { status: 413, title: "Too large" },
+  method_not_allowed: { status: 405, title: "Wrong method" },
   not_signed_in: { status: 401, title: "Not signed in" },
   token_expired: { status: 401, title: "Sign-in expired" },
   not_allowed: { status: 403, title: "Not allowed" },
@@ -79,6 +81,7 @@ export function problemOf(error: unknown, faults: readonly Fault[] = faultsOf(er
 export function problemAnswer(c: Context, error: unknown, faults?: readonly Fault[]): Response {
   const problem = problemOf(error, faults);
   if (error instanceof RateLimitedError) c.header("Retry-After", String(error.retryAfterSeconds));
+  if (error instanceof MethodNotAllowedError) c.header("Allow", error.methods.join(", "));
   if (problem.status === 401) c.header("WWW-Authenticate", "Bearer");
   return c.body(JSON.stringify(problem), PROBLEMS[problem.code as ErrorCode].status, {
     "Content-Type": "application/problem+json",

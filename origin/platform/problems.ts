@@ -44,6 +44,7 @@ const STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   invalid_input: 422,
   unsupported_media_type: 422,
   too_large: 413,
+  method_not_allowed: 405,
   not_signed_in: 401,
   token_expired: 401,
   not_allowed: 403,

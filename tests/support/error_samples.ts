@@ -8,6 +8,7 @@ export const ERROR_SAMPLES: readonly errors.TallyError[] = [
   new errors.InvalidInputError("folder", "m"),
   new errors.UnsupportedMediaTypeError("m"),
   new errors.TooLargeError("m", 1),
+  new errors.MethodNotAllowedError("m", ["GET"]),
   new errors.NotSignedInError("m"),
   new errors.TokenExpiredError("m"),
   new errors.NotAllowedError("m"),

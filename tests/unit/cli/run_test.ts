@@ -17,7 +17,7 @@ const PROGRAMS: Programs = {
   origin: () => Promise.reject(new Error("not asked for")),
 };
 const VERBS = [
-  ...["device", "origin", "login", "logout", "whoami", "load", "upload", "unlock"],
+  ...["device", "origin", "login", "logout", "whoami", "load", "upload", "unlock", "cache"],
   ...["seal", "open", "small", "keys"],
   ...["application", "run", "health", "sign-url"],
   ...["status", "hardware", "config", "audit", "doctor", "demo", "version", "self-update", "completions"],

@@ -10,6 +10,7 @@ const EXAMPLES: Record<ErrorCode, (options: ErrorOptions) => TallyError> = {
   invalid_input: (options) => new errors.InvalidInputError("folder", "message", options),
   unsupported_media_type: (options) => new errors.UnsupportedMediaTypeError("message", options),
   too_large: (options) => new errors.TooLargeError("message", 10, options),
+  method_not_allowed: (options) => new errors.MethodNotAllowedError("message", ["GET"], options),
   not_signed_in: (options) => new errors.NotSignedInError("message", options),
   partial: (options) => new errors.PartialError("message", options),
   token_expired: (options) => new errors.TokenExpiredError("message", options),

@@ -131,6 +131,16 @@ Deno.test("calls that there are not are answered with a problem", async () => {
   }
 });
 
+Deno.test("calls with a method that an address does not take are told which it takes", async () => {
+  await using device = await startDevice();
+  const cases = [["DELETE", "/login", "POST"], ["PUT", "/unlock/status", "GET, HEAD"], ["GET", "/load/a.onnx", "POST"]];
+  for (const [method = "", path = "", allowed] of cases) {
+    const answer = await fetch(device.url + path, { method });
+    assert.equal(answer.headers.get("allow"), allowed, path);
+    await assertProblem(answer, 405, "method_not_allowed", path);
+  }
+});
+
 Deno.test("a device that asks for no token is called as localhost only, so that no foreign host name leads to it", async () => {
   await using device = await startDevice();
   const ask = (host: string) =>
