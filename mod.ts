@@ -53,6 +53,7 @@ export { readSettings, Service, type ServiceInfo, type ServiceOptions } from "./
 export { Applications } from "./lib/platform/applications.ts";
 export { type ApplicationOrId, Versions } from "./lib/platform/versions.ts";
 export { type DocumentName, Documents } from "./lib/platform/documents.ts";
+export { Inputs } from "./lib/platform/inputs.ts";
 export { type RunFilter, Runs } from "./lib/platform/runs.ts";
 export {
   type MetadataUpdate,

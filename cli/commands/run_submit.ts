@@ -1,7 +1,7 @@
 import { type Command, Option as Flag } from "commander";
 import { UsageError } from "../../lib/errors.ts";
-import type { ItemCreation } from "../../lib/platform/run_wire.ts";
 import type { RunSubmission } from "../../lib/platform/submission.ts";
+import { type LocalItem, uploadInputs } from "../input_files.ts";
 import { acts, type PlatformAction, platformVerb } from "../platform_client.ts";
 import { watchRun } from "../run_watch.ts";
 import type { Shell } from "../shell.ts";
@@ -19,14 +19,9 @@ interface Flags {
   readonly wait: boolean;
 }
 
-interface MadeItem {
-  readonly external_id: string;
-  readonly input_artifacts: { name: string; download_url: string; metadata: Record<string, unknown> }[];
-}
-
 /** `tally run submit` */
 export function submitCommand(shell: Shell): Command {
-  const made: MadeItem[] = [];
+  const made: LocalItem[] = [];
   const command = platformVerb("submit", "Submit a run, once, even when its answer is lost", [
     ["tally run submit he-tme --items items.json --tags trial --wait", "JSON, a list of items; waits for the end"],
     ["tally run submit he-tme --items items.csv --deadline 2026-12-01T00:00:00Z", "a table with semicolons"],
@@ -34,6 +29,7 @@ export function submitCommand(shell: Shell): Command {
       "tally run submit checksum --item a.bin --input file=https://example.com/a.bin --input-metadata file.size=7",
       "one item; --item can be given several times, and what follows belongs to it",
     ],
+    ["tally run submit checksum --item a.bin --input-file file=a.bin --wait", "a file from here, at an origin"],
   ])
     .argument("<application>", "id of the application")
     .option("--application-version <version>", "version; the highest when it is left out")
@@ -50,7 +46,7 @@ export function submitCommand(shell: Shell): Command {
 }
 
 /** What stands behind `--item` belongs to that item. */
-function itemFlags(made: MadeItem[]): Flag[] {
+function itemFlags(made: LocalItem[]): Flag[] {
   const lastOf = (flag: string) => {
     const last = made.at(-1);
     if (last === undefined) throw new UsageError(`${flag} belongs behind --item`);
@@ -58,7 +54,9 @@ function itemFlags(made: MadeItem[]): Flag[] {
   };
   const artifactOf = (name: string) => {
     const found = lastOf("--input-metadata").find((artifact) => artifact.name === name);
-    if (found === undefined) throw new UsageError(`--input-metadata names "${name}", which no --input before it does`);
+    if (found === undefined) {
+      throw new UsageError(`--input-metadata names "${name}", which no --input or --input-file before it does`);
+    }
     return found;
   };
   return [
@@ -69,6 +67,13 @@ function itemFlags(made: MadeItem[]): Flag[] {
       const [name, download_url] = splitPair("--input", pair);
       lastOf("--input").push({ name, download_url, metadata: {} });
     }),
+    new Flag("--input-file <name=path>", "a file of the item from this machine, where the platform takes them")
+      .argParser(
+        (pair: string) => {
+          const [name, path] = splitPair("--input-file", pair);
+          lastOf("--input-file").push({ name, download_url: "", metadata: {}, path });
+        },
+      ),
     new Flag("--input-metadata <name.key=value>", "metadata of that file").argParser((pair: string) => {
       const [path, value] = splitPair("--input-metadata", pair);
       const dot = path.indexOf(".");
@@ -81,11 +86,12 @@ function itemFlags(made: MadeItem[]): Flag[] {
 async function submit(
   { client, flags, shell }: PlatformAction<Flags>,
   applicationId: string,
-  made: readonly ItemCreation[],
+  made: readonly LocalItem[],
 ): Promise<void> {
   const { output, signal } = shell;
   const file = flags.items === undefined ? { items: [] } : await readSubmission(flags.items, shell.io);
-  const submission = submissionOf(applicationId, flags, { ...file, items: [...file.items, ...made] });
+  const uploaded = await uploadInputs(made, { client, shell, applicationId, version: flags.applicationVersion });
+  const submission = submissionOf(applicationId, flags, { ...file, items: [...file.items, ...uploaded] });
   output.note(`Submitting as ${submission.submissionId}; after an interruption, go on with --submission-id`);
   const run = await client.runs.submit(submission, { signal });
   const { submissionId: submission_id } = submission;

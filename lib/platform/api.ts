@@ -193,8 +193,13 @@ export class PlatformApi {
   }
 
   #safeLocation({ status, headers }: HttpAnswer): URL {
-    const text = headers.get("location") ?? "";
-    if (!REDIRECTS.has(status) || !URL.canParse(text)) throw this.#strange("no address of the file");
+    if (!REDIRECTS.has(status)) throw this.#strange("no address of the file");
+    return this.fileUrl(headers.get("location") ?? "");
+  }
+
+  /** The address of a file as the API gives it. @throws {UpstreamError} it is none, or others could read it on the way */
+  fileUrl(text: string): URL {
+    if (!URL.canParse(text)) throw this.#strange("no address of the file");
     const url = new URL(text);
     const isLocal = url.protocol === "http:" && isLoopback(url.hostname) && isLoopback(this.#root.hostname);
     if (url.protocol === "https:" || isLocal) return url;

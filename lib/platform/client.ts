@@ -10,6 +10,7 @@ import type { Application, VersionData } from "./application_wire.ts";
 import { Applications } from "./applications.ts";
 import { Documents } from "./documents.ts";
 import { checkHealth, type Health, readPublicHealth } from "./health.ts";
+import { Inputs } from "./inputs.ts";
 import { limitsOf } from "./limits.ts";
 import type { ReadOptions } from "./reading.ts";
 import type { Run } from "./run.ts";
@@ -44,6 +45,8 @@ export class Client {
   readonly versions: Versions;
   /** Release documents of versions. */
   readonly documents: Documents;
+  /** Files for runs, where the platform takes them itself. */
+  readonly inputs: Inputs;
   /** Runs. */
   readonly runs: Runs;
   /** Rights that were given to others. */
@@ -66,6 +69,7 @@ export class Client {
     this.documents = new Documents(this.#api, http);
     this.applications = new Applications(this.#api, this.documents);
     this.versions = this.applications.versions;
+    this.inputs = new Inputs(this.#api, http);
     this.runs = new Runs(this.#api, { versions: this.versions, via, environment });
     this.grants = new Grants(this.#api);
     this.shareTokens = new ShareTokens(this.#api);

@@ -167,6 +167,15 @@ Deno.test("tally submits, waits, lists, cancels by filter and reads documents at
   const [{ output_artifacts: [artifact] }] = JSON.parse((await at("run", "results", events[0].run_id)).stdout);
   assert.equal(artifact.output, "AVAILABLE");
 
+  await Deno.writeTextFile(join(folder.path, "local.bin"), "123456789");
+  const local = ["--item", "local.bin", "--input-file", "file=local.bin"];
+  const sent = await at("run", "submit", "checksum", ...local, "--wait");
+  assert.equal(sent.exitCode, 0, sent.stderr);
+  const [item] = JSON.parse((await at("run", "results", JSON.parse(sent.stdout.split("\n")[0] ?? "").run_id)).stdout);
+  assert.equal(item.input_artifacts[0].metadata.checksum_base64_crc32c, "4waSgw==");
+  const missing = await at("run", "submit", "checksum", "--item", "x", "--input-file", "file=nothing");
+  assert.equal(missing.exitCode, 5);
+
   const documents = JSON.parse((await at("application", "documents", "list", "checksum")).stdout);
   const name = documents[0].name;
   const fetched = await at("application", "documents", "download", "checksum", name, "-o", "document");

@@ -104,7 +104,10 @@ Deno.test("tally run submit reads items from JSON, CSV and standard input", asyn
 const USAGE: readonly [args: string[], sentence: RegExp][] = [
   [["run", "submit", "checksum"], /at least one item/],
   [["run", "submit", "checksum", "--input", "a=b"], /--input belongs behind --item/],
-  [["run", "submit", "checksum", ...ITEM, "other.x=1"], /names "other", which no --input before it does/],
+  [
+    ["run", "submit", "checksum", ...ITEM, "other.x=1"],
+    /names "other", which no --input or --input-file before it does/,
+  ],
   [["run", "submit", "checksum", ...ITEM, "file.__proto__.x=1"], /is no name/],
   [["run", "submit", "checksum", ...ITEM, "file.checksum_base64_crc32c=short"], /is not valid/],
   [["run", "submit", "checksum", ...GOOD_ITEM, "--callback-context", "[]"], /is not a JSON object/],
