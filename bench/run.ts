@@ -5,6 +5,7 @@ import { ensureProgram } from "../tools/peers.ts";
 import { ensureDocker } from "../tools/peers/docker.ts";
 import { ensureVersitygw } from "../tools/peers/versitygw.ts";
 import { say } from "../tools/say.ts";
+import { benchAccel } from "./accel.ts";
 import { benchHealth } from "./health.ts";
 import { benchLoad } from "./load.ts";
 import { benchParts } from "./parts.ts";
@@ -36,6 +37,7 @@ const BENCHMARKS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   load: benchLoad,
   unlock: benchUnlock,
   seal: benchSeal,
+  accel: benchAccel,
   platform: benchPlatform,
 };
 

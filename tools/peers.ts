@@ -3,6 +3,7 @@ import { installPackage } from "./apt.ts";
 import { ensureAge } from "./peers/age.ts";
 import { ensureDocker } from "./peers/docker.ts";
 import { ensureLibcrypto } from "./peers/libcrypto.ts";
+import { ensureLibcryptoArm64 } from "./peers/libcrypto_arm64.ts";
 import { ensurePodman } from "./peers/podman.ts";
 import { ensureQemu } from "./peers/qemu.ts";
 import { ensureSchemathesis } from "./peers/schemathesis.ts";
@@ -26,6 +27,7 @@ const ENSURE: Readonly<Record<PeerName, () => Promise<Peer>>> = {
   qemu: ensureQemu,
   age: ensureAge,
   libcrypto: ensureLibcrypto,
+  libcrypto_arm64: ensureLibcryptoArm64,
   tink: ensureTink,
   schemathesis: ensureSchemathesis,
   chromium: () => ensureProgram("chromium", "chromium"),

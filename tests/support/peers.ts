@@ -14,6 +14,7 @@ export const PEER_NAMES = [
   "qemu",
   "age",
   "libcrypto",
+  "libcrypto_arm64",
   "tink",
   "schemathesis",
   "systemd",
