@@ -25,6 +25,8 @@ export interface TestIssuerOptions {
   readonly host?: string;
 }
 
+let sharedKey: Promise<SigningKey> | undefined;
+
 const CLIENT_ID = "test-client";
 const AUDIENCE = "https://platform.example.com";
 const SUBJECT = "auth0|1";
@@ -96,8 +98,9 @@ export class TestIssuer implements AsyncDisposable {
     this.url = new URL(`${tls === undefined ? "http" : "https"}://${host}:${this.#server.addr.port}/`);
   }
 
+  /** All issuers of a test file share a key, which takes a second to make. */
   static async start(options: TestIssuerOptions = {}): Promise<TestIssuer> {
-    return new TestIssuer(await signingKey(), options);
+    return new TestIssuer(await (sharedKey ??= signingKey()), options);
   }
 
   /** An access token of this issuer, with other claims or headers where a test wants them. */
