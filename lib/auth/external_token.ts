@@ -3,6 +3,7 @@ import { ConfigurationError, NotSignedInError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { wholeEnvironment } from "../system/environment.ts";
 import { type ChildResult, runChild } from "../system/process.ts";
+import { abandonable } from "./abandonable.ts";
 import { readClaims } from "./access_token.ts";
 import type { TokenProvider } from "./token_provider.ts";
 
@@ -27,26 +28,26 @@ export function givenToken(token: Secret): TokenProvider {
 export function tokenOfCommand(command: readonly string[], clock: Clock): TokenProvider {
   let held: { readonly token: string; readonly untilMs: number } | undefined;
   let running: Promise<string> | undefined;
-  const run = async (signal: AbortSignal) => {
-    const token = checked(firstLine(await runTokenCommand(command, signal)), "The token command");
+  const run = async () => {
+    const token = checked(firstLine(await runTokenCommand(command)), "The token command");
     held = { token, untilMs: endOf(token, clock) };
     return token;
   };
   return async (signal) => {
     if (held !== undefined && clock.now() < held.untilMs) return held.token;
-    running ??= run(signal).finally(() => running = undefined);
-    return await running;
+    running ??= run().finally(() => running = undefined);
+    return await abandonable(running, signal);
   };
 }
 
-async function runTokenCommand([program = "", ...args]: readonly string[], signal: AbortSignal): Promise<ChildResult> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(COMMAND_LIMIT_MS)]);
+async function runTokenCommand([program = "", ...args]: readonly string[]): Promise<ChildResult> {
+  const signal = AbortSignal.timeout(COMMAND_LIMIT_MS);
   try {
-    const result = await runChild(program, { args, env: wholeEnvironment(), signal: limit });
+    const result = await runChild(program, { args, env: wholeEnvironment(), signal });
     if (result.exitCode === 0) return result;
     throw new NotSignedInError(`The token command "${program}" ended with exit code ${result.exitCode}`);
   } catch (cause) {
-    if (signal.aborted || !limit.aborted) throw cause instanceof Deno.errors.NotFound ? unknown(program) : cause;
+    if (!signal.aborted) throw cause instanceof Deno.errors.NotFound ? unknown(program) : cause;
     throw new NotSignedInError(`The token command "${program}" has not ended within a minute`);
   }
 }

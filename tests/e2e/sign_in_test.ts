@@ -265,6 +265,26 @@ Deno.test({
   },
 });
 
+Deno.test("tally login that is interrupted exits with 130, and keeps nothing", async () => {
+  await using site = await startSite();
+  site.issuer.pollErrors = Array(1000).fill("authorization_pending");
+  const { program, args, env } = thisProgram(processEnvironment);
+  const child = new Deno.Command(program, {
+    args: [...args, "login"],
+    clearEnv: true,
+    env: { ...env, ...site.env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const output = child.stdout.getReader();
+  await output.read(); // the code is shown
+  child.kill("SIGINT");
+  assert.equal((await child.status).code, 130);
+  await Promise.all([output.cancel(), child.stderr.cancel()]);
+  assert.equal(await isThere(site.cache.path), false);
+});
+
 Deno.test("no output of a sign-in holds a token", async () => {
   await using site = await startSite();
   const said: string[] = [];
