@@ -10,7 +10,7 @@ import {
 import { type ByteStream, byteStream, inPieces } from "../streams.ts";
 import { processEnvironment } from "../system/environment.ts";
 import { piecesOf, SizedBody } from "./sized_body.ts";
-import { addressTransport, socketTransport, type Transport, Transports } from "./transport.ts";
+import { socketTransport, type Transport, Transports } from "./transport.ts";
 
 /** A call to a server. */
 export interface HttpRequest {
@@ -43,7 +43,10 @@ export type HttpClient = (url: URL, request?: HttpRequest) => Promise<HttpAnswer
 export interface HttpClientOptions {
   /** Path of a unix socket that every call goes to, whatever host the URL names. */
   readonly unixSocket?: string;
-  /** Address that every call goes to, whatever the URL's host resolves to, and past all proxies. TLS still asks for that host. */
+  /**
+   * Address that every call goes to, past all proxies, whatever the URL's host resolves to by then. Over TLS the server must prove
+   * that it is that host instead.
+   */
   readonly address?: string;
 }
 
@@ -69,7 +72,7 @@ export function httpClient(service: Upstream, options: HttpClientOptions = {}): 
     const sending = new Sending(() => watchdog.restart(timeoutMs));
     try {
       const init = { ...fetchOptions(request, sending), signal: watchdog.signal };
-      const fixed = fixedTransport(url, options);
+      const fixed = await fixedTransport(url, options, transports);
       const response = fixed === undefined
         ? await fetchThrough(transports, service, url, init)
         : await fetchBy(fixed, url, init);
@@ -100,9 +103,13 @@ function isRedirect(status: number): boolean {
   return status >= 300 && status < 400 && status !== 304;
 }
 
-function fixedTransport(url: URL, { unixSocket, address }: HttpClientOptions): Transport | undefined {
+async function fixedTransport(
+  url: URL,
+  { unixSocket, address }: HttpClientOptions,
+  transports: Transports,
+): Promise<Transport | undefined> {
   if (unixSocket !== undefined) return socketTransport(unixSocket);
-  return address === undefined ? undefined : addressTransport(url, address);
+  return address === undefined ? undefined : await transports.onceAt(url, address);
 }
 
 /**

@@ -12,7 +12,6 @@ export interface Transport extends Disposable {
 }
 
 const HTTP_PORT = 80;
-const HTTPS_PORT = 443;
 const OWN_CLIENT: Transport = { client: undefined, proxy: undefined, [Symbol.dispose]: () => {} };
 
 /**
@@ -42,17 +41,27 @@ export class Transports {
     return await this.#pooled(url, undefined);
   }
 
+  /**
+   * The way of a single call to this very address, past all proxies. Over TLS the name is looked up once more: the runtime speaks no
+   * TLS to an address alone, and a server at another address could not prove that the name is its own before anything is sent.
+   */
+  async onceAt(url: URL, address: string): Promise<Transport> {
+    return url.protocol === "https:"
+      ? singleUse(await this.#make(url, undefined, { poolMaxIdlePerHost: 0 }))
+      : addressTransport(url, address);
+  }
+
   async #pooled(url: URL, proxy: URL | undefined): Promise<Transport> {
-    const key = proxy?.href ?? `direct ${url.hostname}`;
+    const key = proxy?.href ?? (this.#hasProxy(url) ? `direct ${url.hostname}` : "direct");
     const made = this.#kept.get(key) ?? this.#make(url, proxy);
     this.#kept.set(key, made);
     made.catch(() => this.#kept.delete(key)); // told to this caller; the next one looks again
     return { client: await made, proxy, [Symbol.dispose]: () => {} };
   }
 
-  async #make(url: URL, proxy: URL | undefined): Promise<Deno.HttpClient> {
+  async #make(url: URL, proxy: URL | undefined, pool: Deno.CreateHttpClientOptions = {}): Promise<Deno.HttpClient> {
     const caCerts = [...await readAuthorities(this.#environment)];
-    const options = { caCerts, ...(proxy === undefined ? {} : { proxy: proxyOptions(proxy) }) };
+    const options = { ...pool, caCerts, ...(proxy === undefined ? {} : { proxy: proxyOptions(proxy) }) };
     // The runtime's own look at the proxy variables is when a client is made; only they can keep it from a proxy.
     const exempt = proxy === undefined ? url.hostname.replace(/^\[|\]$/g, "") : undefined;
     const variables = Object.fromEntries(EXEMPT_VARIABLES.map((name) => [name, exempt]));
@@ -85,18 +94,20 @@ function machineItself(url: URL): Transport {
 }
 
 /** The connection is made to the address as to a proxy that hands it on as it is. */
-export function addressTransport({ protocol, port }: URL, address: string): Transport {
-  const defaultPort = protocol === "https:" ? HTTPS_PORT : HTTP_PORT;
-  return singleUse({ transport: "tcp", hostname: address, port: Number(port || defaultPort) });
+function addressTransport({ port }: URL, address: string): Transport {
+  return oneTransport({ transport: "tcp", hostname: address, port: Number(port || HTTP_PORT) });
 }
 
 /** A client of a unix socket, whatever host the URL names. */
 export function socketTransport(path: string): Transport {
-  return singleUse({ transport: "unix", path });
+  return oneTransport({ transport: "unix", path });
+}
+
+function oneTransport(proxy: Deno.Proxy): Transport {
+  return singleUse(Deno.createHttpClient({ proxy, poolMaxIdlePerHost: 0 }));
 }
 
 /** The answer outlives its client. */
-function singleUse(proxy: Deno.Proxy): Transport {
-  const client = Deno.createHttpClient({ proxy, poolMaxIdlePerHost: 0 });
+function singleUse(client: Deno.HttpClient): Transport {
   return { client, proxy: undefined, [Symbol.dispose]: () => client.close() };
 }
