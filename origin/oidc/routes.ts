@@ -11,6 +11,7 @@ import type { Issuer } from "./issuer.ts";
 
 const BODY_LIMIT_BYTES = 32 * 1024;
 const BODY_LIMIT_MS = 30_000;
+const NAME_LIMIT = 254; // characters of an e-mail address
 const FORM = /^application\/x-www-form-urlencoded\s*(;|$)/i;
 
 /** What the routes of the issuer need. */
@@ -46,7 +47,12 @@ export function issuerRoutes({ issuer, publicUrl }: IssuerRoutesDeps): Hono<Orig
     .post(code_verification, fromOwnPage, (c) => answer(c))
     .get(`${code_verification}/:uid`, (c) => answer(c))
     .get(`${INTERACTION_PATH}/:uid`, (c) => answer(c))
-    .post(`${INTERACTION_PATH}/:uid`, fromOwnPage, (c) => answer(c));
+    .post(`${INTERACTION_PATH}/:uid`, fromOwnPage, async (c) => {
+      const form = await readBody(c);
+      const email = new URLSearchParams(new TextDecoder().decode(form)).get("email");
+      if (email !== null) c.set("nameTyped", email.slice(0, NAME_LIMIT));
+      return await answer(c, targetOf(c), form);
+    });
 }
 
 function targetOf(c: Context<OriginEnv>, search = new URL(c.req.url).search): string {
