@@ -42,7 +42,6 @@ Deno.test("bridge() tells the program its request, and where it is reached from 
     originalUrl: "/base/path?query=1",
     headers: {
       accept: "x",
-      "content-type": "application/octet-stream",
       "content-length": "3",
       host: "origin.example.com",
     },
