@@ -6,6 +6,7 @@ import { ensureLibcrypto } from "./peers/libcrypto.ts";
 import { ensureLibcryptoArm64 } from "./peers/libcrypto_arm64.ts";
 import { ensurePodman } from "./peers/podman.ts";
 import { ensureQemu } from "./peers/qemu.ts";
+import { ensureRequestsOauthlib } from "./peers/requests_oauthlib.ts";
 import { ensureSchemathesis } from "./peers/schemathesis.ts";
 import { ensureTink } from "./peers/tink.ts";
 import { ensureVersitygw } from "./peers/versitygw.ts";
@@ -30,6 +31,7 @@ const ENSURE: Readonly<Record<PeerName, () => Promise<Peer>>> = {
   libcrypto_arm64: ensureLibcryptoArm64,
   tink: ensureTink,
   schemathesis: ensureSchemathesis,
+  requests_oauthlib: ensureRequestsOauthlib,
   chromium: () => ensureProgram("chromium", "chromium"),
   systemd: () => ensureProgram("systemd-analyze", "systemd"),
 };

@@ -101,11 +101,10 @@ function serveCommand(shell: Shell): Command {
     .action(async (flags: ServeFlags) => {
       const options = serveOptions(shell, flags);
       const { ORIGIN_COMMANDS } = await programs.origin();
-      await ORIGIN_COMMANDS.serve(
-        options,
-        signal,
-        (url) => output.event({ event: "listening", url }, `The origin listens on ${url}`),
-      );
+      await ORIGIN_COMMANDS.serve(options, signal, (url) => {
+        const signIn = `Sign in at it: tally login --api-root ${options.publicUrl?.href ?? url}`;
+        output.event({ event: "listening", url }, `The origin listens on ${url}`, signIn);
+      });
     });
 }
 

@@ -17,6 +17,7 @@ export const PEER_NAMES = [
   "libcrypto_arm64",
   "tink",
   "schemathesis",
+  "requests_oauthlib",
   "systemd",
   "chromium",
 ] as const;
