@@ -18,6 +18,9 @@ import { repeatable } from "../repeatable.ts";
 import type { Shell } from "../shell.ts";
 import { verb } from "../verb.ts";
 
+/** What stands for standard input in the place of a file. */
+const STDIN = "-";
+
 interface SealFlags {
   readonly folder: string;
   readonly name?: string;
@@ -45,8 +48,12 @@ export function sealCommand(shell: Shell): Command {
       "tally seal yolo.onnx --version 1.2.0 --publisher-key release.key --to a.pub --to b.pub --out site --arch arm64",
       "for two devices, of one architecture",
     ],
+    [
+      "tally load yolo.onnx -o - | tally seal - --name yolo.onnx --version 2 --publisher-key release.key --to a.pub --out site",
+      "converts a resource of format v1, without a plaintext on the disk",
+    ],
   ])
-    .argument("<file>", "file to seal")
+    .argument("<file>", 'file to seal; "-" is standard input')
     .option("--folder <folder>", "folder of the resource", "models")
     .option("--name <name>", "name of the resource (default: the file's)")
     .requiredOption("--version <version>", "version of the resource")
@@ -74,7 +81,7 @@ async function seal(shell: Shell, path: string, flags: SealFlags): Promise<void>
   const publisher = await publisherKey(await readPrivateKey(flags.publisherKey, "Ed25519"));
   const devices = await Promise.all(flags.to.map((device) => readPublicKey(device, "X25519")));
   using progress = output.progress(`Sealing ${resource.name}`);
-  const { sizeBytes, body } = await openWholeFile(path);
+  const { sizeBytes, body } = path === STDIN ? { body: io.keyboard.readable() } : await openWholeFile(path);
   const source = counted(body, sizeBytes, progress, shell.signal);
   const { out, user, cekFile: contentKeyFile } = flags;
   const files = await sealFiles(source, { resource, publisher, devices, user, out, contentKeyFile });
@@ -83,6 +90,9 @@ async function seal(shell: Shell, path: string, flags: SealFlags): Promise<void>
 
 function readResource(path: string, flags: SealFlags, nowSeconds: number): Omit<SealRequest, "contentKey"> {
   const { version, seq = String(nowSeconds), arch, suite, recovery } = flags;
+  if (path === STDIN && flags.name === undefined) {
+    throw new UsageError("Name what comes from standard input with --name");
+  }
   if (!VERSION_PATTERN.test(version)) {
     throw new UsageError(`"${version}" is no version: letters, digits, ".", "_", "+", "-"`);
   }
@@ -105,7 +115,12 @@ function readResource(path: string, flags: SealFlags, nowSeconds: number): Omit<
   };
 }
 
-function counted(body: ByteStream, totalBytes: number, progress: Progress, signal: AbortSignal): ByteStream {
+function counted(
+  body: ByteStream,
+  totalBytes: number | undefined,
+  progress: Progress,
+  signal: AbortSignal,
+): ByteStream {
   let doneBytes = 0;
   return watched(body, {
     look(chunk) {

@@ -174,6 +174,32 @@ Deno.test("tally keys never writes over a key, and keeps the old one when a new 
   assert.equal((await site.tally("keys", "new", "--out", site.path("x"))).exitCode, 2, "neither kind");
 });
 
+Deno.test("tally seal takes standard input, under a name", async () => {
+  await using site = await OfflineSite.create();
+  const keys = ["--publisher-key", site.path("release.key"), "--to", site.path("device.key.pub")];
+  const args = ["--json", "seal", "-", "--version", "1", ...keys, "--out", site.path("site")];
+  const nameless = await site.tallyWith("content", ...args);
+  assert.equal(nameless.exitCode, 2);
+  assert.match(nameless.complained, /--name/);
+  const { exitCode, said } = await site.tallyWith("content", ...args, "--name", "piped");
+  assert.equal(exitCode, 0);
+  await site.ok(...site.openArgs(JSON.parse(said)));
+  assert.equal(await Deno.readTextFile(site.path("opened")), "content");
+});
+
+Deno.test("tally seal and tally open leave nothing when they are asked to stop", async () => {
+  await using site = await OfflineSite.create();
+  const sealed = await site.seal(keystream("stop", 1000));
+  const keys = ["--publisher-key", site.path("release.key"), "--to", site.path("device.key.pub")];
+  const out = site.path("stopped");
+  const stopped = await site.tallyStopped("seal", site.path("plain"), "--version", "1", ...keys, "--out", out);
+  assert.equal(stopped.exitCode, 130);
+  assert.deepEqual([...Deno.readDirSync(site.path("stopped", "models"))], []);
+  const before = site.names();
+  assert.equal((await site.tallyStopped(...site.openArgs(sealed))).exitCode, 130);
+  assert.deepEqual(site.names(), before);
+});
+
 Deno.test("tally small --qr prints a code that another program reads back to the same bytes", async () => {
   await using site = await OfflineSite.create();
   const long = ["--folder", "f".repeat(128), "--name", "n".repeat(128), "--user", "u".repeat(128)];

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { run } from "../../cli/run.ts";
 import type { Programs } from "../../cli/shell.ts";
 import type { Bytes } from "../../lib/bytes.ts";
+import { InterruptedError } from "../../lib/errors.ts";
 import { RecordedIo } from "./recorded_io.ts";
 import { NOW_SECONDS } from "./sealed_resource.ts";
 import { type TempFolder, tempFolder } from "./temp_folder.ts";
@@ -52,10 +53,31 @@ export class OfflineSite implements AsyncDisposable {
   }
 
   /** The same at another time, in seconds since 1970. */
-  async tallyAt(nowSeconds: number, ...args: string[]): Promise<Said> {
-    const io = new RecordedIo();
+  tallyAt(nowSeconds: number, ...args: string[]): Promise<Said> {
+    return this.#run(args, { nowSeconds });
+  }
+
+  /** The same with something on standard input. */
+  tallyWith(input: string, ...args: string[]): Promise<Said> {
+    return this.#run(args, { input });
+  }
+
+  /** The same for a person who has asked to stop. */
+  tallyStopped(...args: string[]): Promise<Said> {
+    return this.#run(args, { signal: AbortSignal.abort(new InterruptedError()) });
+  }
+
+  async #run(
+    args: readonly string[],
+    { nowSeconds = NOW_SECONDS, input = "", signal = new AbortController().signal }: {
+      nowSeconds?: number;
+      input?: string;
+      signal?: AbortSignal;
+    },
+  ): Promise<Said> {
+    const io = new RecordedIo({ input });
     io.nowMs = nowSeconds * 1000;
-    const exitCode = await run(args, io, PROGRAMS, new AbortController().signal);
+    const exitCode = await run(args, io, PROGRAMS, signal);
     return { exitCode, said: io.said, complained: io.complained };
   }
 

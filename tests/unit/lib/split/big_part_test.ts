@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Bytes } from "../../../../lib/bytes.ts";
+import { type Bytes, concat } from "../../../../lib/bytes.ts";
 import { sha256Hex } from "../../../../lib/crypto/keys.ts";
 import { type BigPart, unitEnd } from "../../../../lib/crypto/open_units.ts";
 import type { SuiteName } from "../../../../lib/crypto/suites.ts";
@@ -110,6 +110,29 @@ for (const suite of SUITES) {
       assert.ok(released <= goodUnits << 20, `${what}: ${released} bytes left`);
       assert.ok(released < plain.byteLength, what);
     }
+  });
+}
+
+for (const suite of SUITES) {
+  Deno.test(`openWhole() notices any one changed bit with ${suite}, and has released nothing but a true beginning`, async () => {
+    const { resource: { big }, part, plain } = await published(1_300_000, suite);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat({ max: big.byteLength - 1 }),
+        fc.nat({ max: 7 }),
+        async (offset, bit) => {
+          const changed = big.slice();
+          changed.set([(changed[offset] ?? 0) ^ (1 << bit)], offset);
+          const released: Bytes[] = [];
+          await assert.rejects(async () => {
+            for await (const chunk of openWhole(streamOf(changed), part)) released.push(chunk.slice());
+          }, { step: "unit-hash" });
+          const beginning = concat(...released);
+          assert.deepEqual(beginning, plain.slice(0, beginning.byteLength));
+        },
+      ),
+      { numRuns: 30 },
+    );
   });
 }
 
