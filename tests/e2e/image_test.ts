@@ -146,7 +146,7 @@ async function logs({ engine }: ImageSite, id: string): Promise<string> {
 }
 
 Deno.test({
-  name: "image: the device service does all its work in it, with nothing that it may write but its two volumes",
+  name: "image: the device service does all its work in it, with nothing that it may write but its three volumes",
   ignore: dockerd === undefined,
   async fn(t) {
     await using site = await ImageSite.build([Deno.build.arch]);

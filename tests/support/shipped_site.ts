@@ -53,7 +53,7 @@ export class ShippedSite implements AsyncDisposable {
     await using made = new AsyncDisposableStack();
     const folder = made.use(await tempFolder());
     const origin = made.use(await OriginSite.start());
-    await Deno.mkdir(join(folder.path, "models"));
+    for (const name of ["models", "state"]) await Deno.mkdir(join(folder.path, name), { mode: 0o700 });
     if (cdn !== undefined) await Deno.writeTextFile(join(folder.path, "cdn.yaml"), cdn.yaml, { mode: 0o600 });
     return new ShippedSite(folder, origin, made.move(), options);
   }
@@ -152,6 +152,7 @@ function siteFile(folder: string, origin: OriginSite, port: number, { cdn, setti
       AIGNOSTICS_API_ROOT: origin.url,
       PORT: String(port),
       MODEL_CACHE_DIR: join(folder, "models"),
+      STATE_DIR: join(folder, "state"),
       IMAGES_PATH: imagesPath(folder),
       DOCKER_HOST: `unix://${join(folder, "docker.sock")}`,
       ...(cdn === undefined ? {} : { CDN_CONFIG: join(folder, "cdn.yaml") }),

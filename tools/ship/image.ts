@@ -64,13 +64,13 @@ export function dockerfile(template: string, { service, site }: Omit<ImageOption
     FLAGS: programFlags(service, located, "launcher"),
     HEALTH_FLAGS: healthFlags(health),
     HEALTH_URL: [health.href],
-    STATE: [stateFolder(service, site)],
+    STATE: stateFolders(service, site),
     COMMAND: command(service, site),
   };
   const words: Readonly<Record<string, string>> = {
     VERSION: project.version,
     PROGRAM: service,
-    STATE: stateFolder(service, site),
+    STATE_FOLDERS: stateFolders(service, site).map((folder) => `COPY --chown=65532:65532 empty/ ${folder}/`).join("\n"),
     VARIABLES: variableLines(service === "device" ? located.variables : {}),
   };
   return template
@@ -95,8 +95,9 @@ function command(service: Service, { origin: { dataDir, host, port } }: Site): s
   return ["origin", "serve", "--data-dir", dataDir, "--host", host, "--port", String(port)];
 }
 
-function stateFolder(service: Service, { settings, origin }: Site): string {
-  return service === "device" ? settings.modelCacheDir : origin.dataDir;
+/** What the service keeps, each in a volume. */
+function stateFolders(service: Service, { settings, origin }: Site): string[] {
+  return service === "device" ? [settings.modelCacheDir, settings.stateDir] : [origin.dataDir];
 }
 
 function withFacts(site: Site): Site {

@@ -56,9 +56,12 @@ is_whole "$folder" || { unpack && is_new=new:; }
 @DEFAULTS@
 sealed() { /usr/bin/env -i DENO_DIR="$folder/cache" @RUNTIME_VARIABLES@ "$@"; }
 @COLLECT@
-set -- "$folder/deno" run @FLAGS@ "$folder/main.js" "$@"
-for variable in @VARIABLES@; do
-  eval "value=\${$variable-}"
-  [ -z "$value" ] || set -- "$variable=$value" "$@"
+set -- DENO_DIR="$folder/cache" @RUNTIME_VARIABLES@ "$folder/deno" run @FLAGS@ "$folder/main.js" "$@"
+# What is not named here is taken away, rather than what is named put into arguments: those everybody can read.
+names=$(/usr/bin/env -0 | tr '\n\0' ' \n' | cut -d= -f1)
+IFS='
+'
+for name in $names; do
+  case ' @VARIABLES@ ' in *" $name "*) ;; *) set -- -u "$name" "$@" ;; esac
 done
-exec /usr/bin/env -i DENO_DIR="$folder/cache" @RUNTIME_VARIABLES@ "$@"
+exec /usr/bin/env "$@"

@@ -79,7 +79,7 @@ async function launcherScript(parts: LauncherParts, payload: Bytes): Promise<str
 
 /** A variable that is not set gets what the site says. */
 function defaulting(variable: string, value: string | undefined): string {
-  return value === undefined ? "" : `[ -n "\${${variable}-}" ] || ${variable}=${quoted(value)}\n`;
+  return value === undefined ? "" : `[ -n "\${${variable}-}" ] || export ${variable}=${quoted(value)}\n`;
 }
 
 /** Whether the launcher collects the facts by itself: unless the site brings a file, or mounts of what the kernel says. */
@@ -99,7 +99,7 @@ function withFacts(program: Program, site: Site): Site {
  */
 function collecting(flags: string): string {
   return [
-    "HARDWARE_FILE=$folder/hardware.json",
+    "export HARDWARE_FILE=$folder/hardware.json",
     `case $is_new\${1-} in ${VERBS_WITHOUT_FACTS.join(" | ")}) ;;`,
     `*) sealed "$folder/deno" run --allow-all ${COLLECT_FLAGS} "$folder/collect.js" "$HARDWARE_FILE" </dev/null ||`,
     `  fail "cannot collect the hardware facts" ;;`,

@@ -1,9 +1,10 @@
-import { FIXED_FLAGS, type Grant, GRANTS, RUNTIME_VARIABLES } from "./flags.ts";
+import { FIXED_FLAGS, RUNTIME_VARIABLES } from "./flags.ts";
+import { type Grant, GRANTS } from "./grants.ts";
 import { type Form, type Program, PROGRAMS } from "./programs.ts";
 
 const HEAD = `# The sandbox
 
-Generated from \`tools/ship/flags.ts\` by \`deno task docs\`; do not edit.
+Generated from \`tools/ship/flags.ts\` and \`tools/ship/grants.ts\` by \`deno task docs\`; do not edit.
 
 What is shipped is one executable file, made for one site. Deno refuses everything that its flags do not name: other hosts, files, variables and programs,
 libraries, code from the network. The flags are fixed when the file is made; the same table makes both forms of the file, the container image and the tests.
@@ -19,7 +20,7 @@ A device needs \`--api\`; a command line reaches the API that it is given; an or
 commit are the same to the last byte. A site file names all that the program may reach:
 
 \`\`\`yaml
-settings:                     # any of configuration.md: the program's defaults, and what its rights are made from
+settings:                     # any of configuration.md, HTTPS_PROXY and its kin: the program's defaults, and what its rights are made from
   RESOURCE_API_URL: https://api.example.com
   MODEL_CACHE_DIR: /var/lib/tallystick/models
 cdn:                          # hosts with their ports, and folders
@@ -28,8 +29,9 @@ cdn:                          # hosts with their ports, and folders
   - /media/usb
 platform:                     # where a platform of AIGNOSTICS_API_ROOT keeps its files, for the command line
   - storage.googleapis.com:443
+browser: /usr/bin/xdg-open    # if the command line is to open one for a sign-in at the platform
 settingsFile: /etc/tallystick.yaml   # if --config is to be used
-origin: { dataDir: /var/lib/tallystick-origin, host: 127.0.0.1, port: 8090 }
+origin: { dataDir: /var/lib/tallystick-origin, host: 127.0.0.1, port: 8090, remoteInputs: false }
 \`\`\`
 
 The environment can change a setting, but not a right: with another \`RESOURCE_API_URL\` the program starts and is refused the connection.
@@ -69,7 +71,7 @@ that \`DENO_PERMISSION_BROKER_PATH\`, \`NODE_OPTIONS\`, \`DENO_V8_FLAGS\`, \`DEN
 `;
 
 const TAIL = `
-Not granted to anybody: \`--allow-sys\` beyond \`statfs\`, \`--allow-ffi\`, \`--allow-import\`, \`--allow-all\`.
+Not granted to anybody: \`--allow-sys\` beyond \`statfs\`, \`--allow-ffi\` beyond the one library that a site chooses, \`--allow-import\`, \`--allow-all\`.
 
 ## Hardware facts
 

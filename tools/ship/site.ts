@@ -2,10 +2,12 @@ import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { parseSettings } from "../../lib/config/config.ts";
 import { OPTIONS, type SettingKey, type Settings } from "../../lib/config/options.ts";
-import { PLATFORM_OPTIONS, PLATFORM_PREFIX } from "../../lib/config/platform_options.ts";
+import { PLATFORM_OPTIONS } from "../../lib/config/platform_options.ts";
 import { parsePlatformSettings, type PlatformSettings } from "../../lib/config/platform_settings.ts";
+import { AUTHORITY_VARIABLES } from "../../lib/http/authorities.ts";
 import { isLoopback } from "../../lib/http/loopback.ts";
 import type { Program } from "./programs.ts";
+import { NETWORK_VARIABLES, PLATFORM_VARIABLES, PROXIES } from "./variables.ts";
 
 /** The place that a program is made for. What is not named here, it cannot reach there. */
 export interface Site {
@@ -17,6 +19,12 @@ export interface Site {
   readonly cdnHosts: readonly string[];
   /** Folders that are CDNs: a USB stick. */
   readonly cdnFolders: readonly string[];
+  /** Proxies that lead out of the site. */
+  readonly proxies: readonly URL[];
+  /** Files of certificate authorities. */
+  readonly authorityFiles: readonly string[];
+  /** Program that shows a person a page, by its absolute path. */
+  readonly browser: string | undefined;
   /** Settings file that `--config` may name. */
   readonly settingsFile: string | undefined;
   /** The platform that the command line speaks to, where `AIGNOSTICS_API_ROOT` is among the settings. */
@@ -24,7 +32,13 @@ export interface Site {
   /** `host:port` of where the platform keeps files. */
   readonly platformHosts: readonly string[];
   /** What the origin serves, and where. */
-  readonly origin: { readonly dataDir: string; readonly host: string; readonly port: number };
+  readonly origin: {
+    readonly dataDir: string;
+    readonly host: string;
+    readonly port: number;
+    /** Whether inputs of runs may come from other servers. */
+    readonly remoteInputs: boolean;
+  };
 }
 
 /** What the command line says about the site, before the file. */
@@ -52,13 +66,18 @@ const siteSchema = z.strictObject({
   ),
   cdn: z.array(z.union([host, path])).default([]),
   platform: z.array(host).default([]),
+  browser: path.optional(),
   settingsFile: path.optional(),
   origin: z.strictObject({
     dataDir: path.default("/var/lib/tallystick-origin"),
     host: z.string().default("127.0.0.1"),
     port: z.number().int().min(0).max(65535).default(8090),
+    remoteInputs: z.boolean().default(false),
   }).prefault({}),
 });
+
+/** What a site may set beside {@link OPTIONS}. */
+const ELSEWHERE: ReadonlySet<string> = new Set(["BROWSER", ...NETWORK_VARIABLES, ...PLATFORM_VARIABLES]);
 
 /** Settings that a program cannot do without, wherever it runs. */
 const REQUIRED: Readonly<Record<Program, readonly SettingKey[]>> = { device: ["resourceApiUrl"], origin: [], cli: [] };
@@ -77,13 +96,18 @@ const PATH_SETTINGS = [
 
 /**
  * Reads what a site is.
- * @param yaml text of a site file: `settings`, `cdn`, `platform`, `settingsFile`, `origin`; may be empty
+ * @param yaml text of a site file: `settings`, `cdn`, `platform`, `browser`, `settingsFile`, `origin`; may be empty
  * @throws {ConfigurationError} with what is wrong in the settings, {z.ZodError} in the rest
  */
 export function parseSite(yaml: string, { api, cdn, program = "device" }: SiteFlags = {}): Site {
   const file = siteSchema.parse(parseYaml(yaml, { maxAliasCount: 0 }) ?? {});
   const places = cdn === undefined ? file.cdn : z.array(host).parse(cdn.split(","));
-  const variables = { ...INSTALLED, ...file.settings, ...(api === undefined ? {} : { RESOURCE_API_URL: apiUrl(api) }) };
+  const variables: Readonly<Record<string, string>> = {
+    ...INSTALLED,
+    ...file.settings,
+    ...(api === undefined ? {} : { RESOURCE_API_URL: apiUrl(api) }),
+    ...(file.browser === undefined ? {} : { BROWSER: file.browser }),
+  };
   const settings = settingsOf(variables, REQUIRED[program]);
   for (const key of PATH_SETTINGS) {
     path.optional().parse(settings[key], {
@@ -97,6 +121,9 @@ export function parseSite(yaml: string, { api, cdn, program = "device" }: SiteFl
     cdnFolders: places.filter((place) => place.startsWith("/")),
     platform: platformOf(variables),
     platformHosts: file.platform,
+    proxies: PROXIES.flatMap((name) => proxyUrl(variables[name])),
+    authorityFiles: AUTHORITY_VARIABLES.flatMap((name) => path.optional().parse(variables[name]) ?? []),
+    browser: file.browser,
     settingsFile: file.settingsFile,
     origin: file.origin,
   };
@@ -110,13 +137,17 @@ export function withVariable(site: Site, name: string, value: string): Site {
 
 /** Some defaults follow from other variables. */
 function settingsOf(variables: Readonly<Record<string, string>>, required: readonly SettingKey[]): Settings {
-  const own = Object.entries(variables).filter(([name]) => !name.startsWith(PLATFORM_PREFIX));
+  const own = Object.entries(variables).filter(([name]) => !ELSEWHERE.has(name));
   return parseSettings({ flags: {}, environment: (name) => variables[name], file: Object.fromEntries(own) }, required);
 }
 
 function platformOf(variables: Readonly<Record<string, string>>): PlatformSettings | undefined {
   if (variables[PLATFORM_OPTIONS.apiRoot.name] === undefined) return undefined;
   return parsePlatformSettings({ flags: {}, environment: (name) => variables[name], files: [] });
+}
+
+function proxyUrl(text: string | undefined): URL[] {
+  return text === undefined ? [] : [new URL(text.includes("://") ? text : `http://${text}`)];
 }
 
 function apiUrl(api: string): string {

@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
-import { OPTIONS } from "../../../../lib/config/options.ts";
 import { grantedRights, programFlags } from "../../../../tools/ship/flags.ts";
 import { parseSite } from "../../../../tools/ship/site.ts";
+import {
+  DISPLAY_VARIABLES,
+  NETWORK_VARIABLES,
+  PERSON_VARIABLES,
+  PLATFORM_VARIABLES,
+  SETTING_VARIABLES,
+} from "../../../../tools/ship/variables.ts";
 
-const VARIABLES = Object.values(OPTIONS).map(({ name }) => name);
+const VARIABLES = [...SETTING_VARIABLES, ...NETWORK_VARIABLES];
 const SITE = parseSite(`
 settings:
   RESOURCE_API_URL: https://api.example.com
@@ -65,14 +71,60 @@ Deno.test("grantedRights() of an origin are its address and its folder", () => {
   });
 });
 
+Deno.test("grantedRights() of an origin reach every host only where the inputs of its runs may lie anywhere", () => {
+  const site = parseSite("origin: { remoteInputs: true }", { program: "origin" });
+  assert.deepEqual(grantedRights("origin", site).get("net"), []);
+  assert.ok(programFlags("origin", site, "launcher").includes("--allow-net"));
+});
+
 Deno.test("grantedRights() of the command line are its hosts, and the files that a person names", () => {
   assert.deepEqual(Object.fromEntries(grantedRights("cli", SITE)), {
     net: ["127.0.0.1:8080", "api.example.com:443", "cdn.example.com:443"],
     read: [],
     sys: ["statfs"],
     write: [],
-    env: VARIABLES,
+    env: [...VARIABLES, ...PERSON_VARIABLES],
   });
+});
+
+Deno.test("grantedRights() of the command line reach the platform and a browser only where the site names them", () => {
+  const platform = parseSite("settings: { AIGNOSTICS_API_ROOT: staging }", { program: "cli" });
+  assert.deepEqual(grantedRights("cli", platform).get("net"), [
+    "127.0.0.1:8080",
+    "platform-staging.aignostics.com:443",
+    "aignostics-platform-staging.eu.auth0.com:443",
+  ]);
+  assert.equal(grantedRights("cli", platform).get("run"), undefined);
+  assert.deepEqual(grantedRights("cli", platform).get("env"), [
+    ...VARIABLES,
+    ...PERSON_VARIABLES,
+    ...PLATFORM_VARIABLES,
+  ]);
+  const site = parseSite("{ settings: { AIGNOSTICS_API_ROOT: staging }, browser: /usr/bin/xdg-open }", {
+    program: "cli",
+  });
+  assert.ok(grantedRights("cli", site).get("net")?.includes("localhost:8989"));
+  assert.deepEqual(grantedRights("cli", site).get("run"), ["/usr/bin/xdg-open"]);
+  assert.deepEqual(grantedRights("cli", site).get("env")?.slice(-DISPLAY_VARIABLES.length), DISPLAY_VARIABLES);
+  assert.equal(site.variables.BROWSER, "/usr/bin/xdg-open");
+  for (const program of ["device", "origin"] as const) {
+    const device = parseSite(JSON.stringify({ browser: "/usr/bin/xdg-open" }), { api: "api.example.com:443" });
+    assert.equal(grantedRights(program, device).get("run"), undefined);
+  }
+});
+
+Deno.test("grantedRights() follow the proxies and the authorities of a site", () => {
+  const settings = {
+    HTTPS_PROXY: "proxy.example.com:3128",
+    REQUESTS_CA_BUNDLE: "/etc/ssl/example.pem",
+    NO_PROXY: "10.0.0.0/8",
+  };
+  const site = parseSite(JSON.stringify({ settings }), { api: "api.example.com:443" });
+  for (const program of ["device", "cli"] as const) {
+    assert.ok(grantedRights(program, site).get("net")?.includes("proxy.example.com:3128"), program);
+  }
+  assert.ok(grantedRights("device", site).get("read")?.includes("/etc/ssl/example.pem"));
+  assert.ok(!grantedRights("origin", site).get("net")?.includes("proxy.example.com:3128"));
 });
 
 Deno.test("grantedRights() of the command line reach an update server and systemctl only where the site says so", () => {
@@ -149,6 +201,11 @@ Deno.test("parseSite() refuses what would become another flag than it says", () 
     "settings: { IMAGES_PATH: 'images.enc' }",
     "settings: { NOT_A_SETTING: 1 }",
     "settings: { PORT: 99999 }",
+    "settings: { AIGNOSTICS_API_ROOT: 'http://platform.example.com' }",
+    "settings: { AIGNOSTICS_NOT_A_SETTING: 1 }",
+    "settings: { REQUESTS_CA_BUNDLE: example.pem }",
+    "settings: { HTTPS_PROXY: 'http://' }",
+    "browser: xdg-open",
     "cdn: [cdn.example.com]",
     "cdn: ['cdn.example.com:443,evil.example.com:443']",
     "cdn: ['media/usb']",
