@@ -165,6 +165,12 @@ Deno.test("tally login, upload, whoami, load and logout do what they say, by a d
     const loaded = await direct(["load", "direct.bin"], operator);
     assert.equal(loaded.exitCode, 0, loaded.stderr);
     assert.deepEqual(await Deno.readFile(join(folder.path, "direct.bin")), CONTENT);
+    const noLibrary = ["--crypto-accel", "libcrypto", "--crypto-library", "/nowhere/libcrypto.so.3"];
+    const refused = await direct(["load", "direct.bin", "-o", "other.bin", ...noLibrary], operator);
+    assert.equal(refused.exitCode, 2, refused.stderr);
+    assert.match(refused.stderr, /Cannot use "\/nowhere\/libcrypto.so.3" as libcrypto/);
+    const fallback = ["-o", "other.bin", ...noLibrary, "--crypto-accel", "auto"];
+    assert.equal((await direct(["load", "direct.bin", ...fallback], operator)).exitCode, 0);
     assert.equal((await direct(["upload", "model.bin"], operator)).exitCode, 4);
     assert.equal((await direct(["load", "missing.bin"], operator)).exitCode, 5);
     assert.equal((await direct(["load", "x.bin"], { ...operator, password: "wrong" })).exitCode, 3);
