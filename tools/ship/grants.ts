@@ -111,6 +111,13 @@ export const GRANTS: readonly Grant[] = [
   {
     right: "net",
     programs: ["origin"],
+    what: "the same as above for `origin.dockerHost`",
+    reason: "The engine of applications that are container images, where the site has such.",
+    values: ({ origin: { dockerHost } }) => dockerHost === undefined ? [] : engineHosts(dockerHost),
+  },
+  {
+    right: "net",
+    programs: ["origin"],
     what: "everything, when `origin.remoteInputs` is true",
     reason: "Inputs of runs may lie on any server: the origin itself refuses those of private networks.",
     values: ({ origin: { remoteInputs } }) => remoteInputs ? [ALL] : [],
@@ -169,6 +176,13 @@ export const GRANTS: readonly Grant[] = [
   },
   {
     right: "read",
+    programs: ["origin"],
+    what: "the socket of `origin.dockerHost`",
+    reason: "See above.",
+    values: ({ origin: { dockerHost } }) => present(socketOf(dockerHost)),
+  },
+  {
+    right: "read",
     programs: ["cli"],
     what: "everything but `/proc`, `/sys`, `/dev`",
     reason: "A person names the files to upload; Deno keeps the kernel's folders closed.",
@@ -208,6 +222,13 @@ export const GRANTS: readonly Grant[] = [
     what: "`origin.dataDir`",
     reason: "All that the origin keeps.",
     values: ({ origin: { dataDir } }) => [dataDir],
+  },
+  {
+    right: "write",
+    programs: ["origin"],
+    what: "the socket of `origin.dockerHost`",
+    reason: "See above.",
+    values: ({ origin: { dockerHost } }) => present(socketOf(dockerHost)),
   },
   {
     right: "write",
@@ -300,8 +321,8 @@ function bracketed(host: string): string {
   return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
 }
 
-function socketOf(dockerHost: string): string | undefined {
-  return /^unix:\/\/(\/.+)$/.exec(dockerHost)?.[1];
+function socketOf(dockerHost: string | undefined): string | undefined {
+  return /^unix:\/\/(\/.+)$/.exec(dockerHost ?? "")?.[1];
 }
 
 function engineHosts(dockerHost: string): string[] {

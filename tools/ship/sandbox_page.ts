@@ -31,7 +31,12 @@ platform:                     # where a platform of AIGNOSTICS_API_ROOT keeps it
   - storage.googleapis.com:443
 browser: /usr/bin/xdg-open    # if the command line is to open one for a sign-in at the platform
 settingsFile: /etc/tallystick.yaml   # if --config is to be used
-origin: { dataDir: /var/lib/tallystick-origin, host: 127.0.0.1, port: 8090, remoteInputs: false }
+origin:
+  dataDir: /var/lib/tallystick-origin
+  host: 127.0.0.1
+  port: 8090
+  dockerHost: unix:///var/run/docker.sock   # if it has applications that are container images
+  remoteInputs: false                       # true, if inputs of runs may lie on other servers
 \`\`\`
 
 The environment can change a setting, but not a right: with another \`RESOURCE_API_URL\` the program starts and is refused the connection.

@@ -36,6 +36,8 @@ export interface Site {
     readonly dataDir: string;
     readonly host: string;
     readonly port: number;
+    /** Docker engine of applications that are container images, where the site has such. */
+    readonly dockerHost?: string | undefined;
     /** Whether inputs of runs may come from other servers. */
     readonly remoteInputs: boolean;
   };
@@ -72,6 +74,11 @@ const siteSchema = z.strictObject({
     dataDir: path.default("/var/lib/tallystick-origin"),
     host: z.string().default("127.0.0.1"),
     port: z.number().int().min(0).max(65535).default(8090),
+    dockerHost: z.string().regex(
+      /^unix:\/\/\/[^,\n]+$|^tcp:\/\/[\w.:[\]-]+:\d{1,5}$/,
+      "must be unix:///path or tcp://host:port",
+    )
+      .optional(),
     remoteInputs: z.boolean().default(false),
   }).prefault({}),
 });

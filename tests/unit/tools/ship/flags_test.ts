@@ -71,6 +71,16 @@ Deno.test("grantedRights() of an origin are its address and its folder", () => {
   });
 });
 
+Deno.test("grantedRights() of an origin reach an engine only where its site has container applications", () => {
+  const site = parseSite("origin: { dockerHost: 'unix:///run/docker.sock' }", { program: "origin" });
+  assert.deepEqual(Object.fromEntries(grantedRights("origin", site)), {
+    net: ["127.0.0.1:8090", "unix:/run/docker.sock", "docker.invalid:80"],
+    read: ["/var/lib/tallystick-origin", "/run/docker.sock"],
+    write: ["/var/lib/tallystick-origin", "/run/docker.sock"],
+    env: ["ORIGIN_MASTER_KEY"],
+  });
+});
+
 Deno.test("grantedRights() of an origin reach every host only where the inputs of its runs may lie anywhere", () => {
   const site = parseSite("origin: { remoteInputs: true }", { program: "origin" });
   assert.deepEqual(grantedRights("origin", site).get("net"), []);
@@ -206,6 +216,7 @@ Deno.test("parseSite() refuses what would become another flag than it says", () 
     "settings: { REQUESTS_CA_BUNDLE: example.pem }",
     "settings: { HTTPS_PROXY: 'http://' }",
     "browser: xdg-open",
+    "origin: { dockerHost: 'unix:///a,/b' }",
     "cdn: [cdn.example.com]",
     "cdn: ['cdn.example.com:443,evil.example.com:443']",
     "cdn: ['media/usb']",
