@@ -59,7 +59,7 @@ async function listen({ redirectUri, state, clock }: CallbackOptions, signal: Ab
   const stop = new AbortController();
   const served = serveHttp(
     {
-      host: hostOf(redirectUri),
+      host: callbackHost(redirectUri),
       port: Number(redirectUri.port),
       clock,
       handlerAt: () => async (request) => {
@@ -89,8 +89,8 @@ async function listen({ redirectUri, state, clock }: CallbackOptions, signal: Ab
   };
 }
 
-/** By address, since `localhost` may stand for two of them. */
-function hostOf({ hostname }: URL): string {
+/** Where a redirect address is listened on: by number, since `localhost` may stand for two of them. */
+export function callbackHost({ hostname }: URL): string {
   return hostname === "localhost" ? "127.0.0.1" : hostname.replace(/^\[|\]$/g, "");
 }
 

@@ -5,6 +5,8 @@ import { TokenCache } from "../../lib/auth/token_cache.ts";
 import { Secret } from "../../lib/config/secret.ts";
 import { systemClock } from "../../lib/system/clock.ts";
 import { processEnvironment } from "../../lib/system/environment.ts";
+import { grantedRights } from "../../tools/ship/flags.ts";
+import { parseSite } from "../../tools/ship/site.ts";
 import { connectProxy } from "../support/connect_proxy.ts";
 import { peerPath } from "../support/peers.ts";
 import { privateAuthority } from "../support/private_authority.ts";
@@ -263,6 +265,24 @@ Deno.test({
     assert.match(JSON.parse(broken.stderr).message, new RegExp(`through the proxy ${proxy.url.host} or directly`));
     assert.doesNotMatch(broken.stderr, /wrong/);
   },
+});
+
+Deno.test("tally login, whoami and logout need no more than a shipped command line may", async () => {
+  await using site = await startSite();
+  const shipped = parseSite(JSON.stringify({ settings: site.env }), { program: "cli" });
+  const rights = [...grantedRights("cli", shipped)].map(([right, values]) =>
+    `--allow-${right}${values.length === 0 ? "" : `=${values.join(",")}`}`
+  );
+  const { env } = thisProgram(processEnvironment);
+  for (const verb of ["login", "whoami", "logout"]) {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--no-prompt", "--ignore-env", ...rights, "main.ts", verb, "--json"],
+      clearEnv: true,
+      env: { ...env, ...site.env },
+    }).output();
+    assert.equal(code, 0, `${verb}: ${new TextDecoder().decode(stderr)}`);
+    assert.ok(stdout.byteLength > 0);
+  }
 });
 
 Deno.test("tally login that is interrupted exits with 130, and keeps nothing", async () => {

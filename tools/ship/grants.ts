@@ -1,3 +1,4 @@
+import { callbackHost } from "../../lib/auth/loopback.ts";
 import type { PlatformSettings } from "../../lib/config/platform_settings.ts";
 import type { Program } from "./programs.ts";
 import type { Site } from "./site.ts";
@@ -78,7 +79,7 @@ export const GRANTS: readonly Grant[] = [
     what: "`AIGNOSTICS_REDIRECT_URI`, when the site has a `browser`",
     reason: "A browser brings the answer of the issuer there.",
     values: ({ platform, browser }) =>
-      platform === undefined || browser === undefined ? [] : hostsOf(platform.oauth.redirectUri),
+      platform === undefined || browser === undefined ? [] : [callbackAddress(platform.oauth.redirectUri)],
   },
   {
     right: "net",
@@ -196,6 +197,13 @@ export const GRANTS: readonly Grant[] = [
     values: () => ["statfs"],
   },
   {
+    right: "sys",
+    programs: ["cli"],
+    what: "`uid`, when `AIGNOSTICS_API_ROOT` is set",
+    reason: "Tokens that another user has laid into the cache are not used.",
+    values: ({ platform }) => platform === undefined ? [] : ["uid"],
+  },
+  {
     right: "write",
     programs: ["device"],
     what: "`MODEL_CACHE_DIR`, folders of `cdn`",
@@ -308,6 +316,10 @@ function platformServers({ apiRoot, oauth }: PlatformSettings): string[] {
   const { tokenUrl, deviceUrl, jwsJsonUrl, revocationUrl } = oauth;
   const issuer = oauth.issuer === undefined ? undefined : new URL(oauth.issuer);
   return hostsOf(apiRoot, issuer, tokenUrl, deviceUrl, jwsJsonUrl, revocationUrl);
+}
+
+function callbackAddress(redirectUri: URL): string {
+  return `${bracketed(callbackHost(redirectUri))}:${redirectUri.port}`;
 }
 
 /** `host:port` of each address that the site has. */

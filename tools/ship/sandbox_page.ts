@@ -76,7 +76,7 @@ that \`DENO_PERMISSION_BROKER_PATH\`, \`NODE_OPTIONS\`, \`DENO_V8_FLAGS\`, \`DEN
 `;
 
 const TAIL = `
-Not granted to anybody: \`--allow-sys\` beyond \`statfs\`, \`--allow-ffi\` beyond the one library that a site chooses, \`--allow-import\`, \`--allow-all\`.
+Not granted to anybody: \`--allow-sys\` beyond \`statfs\` and \`uid\`, \`--allow-ffi\` beyond the one library that a site chooses, \`--allow-import\`, \`--allow-all\`.
 
 ## Hardware facts
 

@@ -113,7 +113,8 @@ Deno.test("grantedRights() of the command line reach the platform and a browser 
   const site = parseSite("{ settings: { AIGNOSTICS_API_ROOT: staging }, browser: /usr/bin/xdg-open }", {
     program: "cli",
   });
-  assert.ok(grantedRights("cli", site).get("net")?.includes("localhost:8989"));
+  assert.ok(grantedRights("cli", site).get("net")?.includes("127.0.0.1:8989"));
+  assert.deepEqual(grantedRights("cli", site).get("sys"), ["statfs", "uid"]);
   assert.deepEqual(grantedRights("cli", site).get("run"), ["/usr/bin/xdg-open"]);
   assert.deepEqual(grantedRights("cli", site).get("env")?.slice(-DISPLAY_VARIABLES.length), DISPLAY_VARIABLES);
   assert.equal(site.variables.BROWSER, "/usr/bin/xdg-open");
