@@ -55,12 +55,17 @@ export async function readPlatform({ io }: Shell, { apiRoot, env = [] }: Platfor
 
 /**
  * The platform for a command. A person at a terminal who is not signed in is asked to; a script gets an error.
+ * @param mayAsk without it a person gets the error, too
  */
-export async function connectPlatform(shell: Shell, flags: PlatformFlags): Promise<Platform> {
+export async function connectPlatform(
+  shell: Shell,
+  flags: PlatformFlags,
+  { mayAsk = true }: { mayAsk?: boolean } = {},
+): Promise<Platform> {
   const settings = await readPlatform(shell, flags);
   const external = await externalTokens(shell, settings, flags);
   if (external !== undefined) return { settings, tokens: external, session: undefined };
-  const isAttended = shell.io.stderr.isTerminal && !shell.output.json;
+  const isAttended = mayAsk && shell.io.stderr.isTerminal && !shell.output.json;
   const ui = isAttended
     ? signInUi(shell, (_event, ...lines) => lines.forEach((line) => shell.output.note(line)))
     : undefined;

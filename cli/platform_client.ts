@@ -12,8 +12,12 @@ export interface PlatformAction<Flags> {
 }
 
 /** A client of the platform that the flags and settings name. The library is fetched when a verb needs it. */
-export async function platformClient(shell: Shell, flags: PlatformFlags): Promise<Client> {
-  const { settings, tokens } = await connectPlatform(shell, flags);
+export async function platformClient(
+  shell: Shell,
+  flags: PlatformFlags,
+  options: { mayAsk?: boolean } = {},
+): Promise<Client> {
+  const { settings, tokens } = await connectPlatform(shell, flags, options);
   const { Client } = await import("../lib/platform/client.ts");
   const { clock, environment } = shell.io;
   return new Client({ settings, tokenProvider: tokens, via: "cli", clock, environment });
@@ -24,15 +28,19 @@ export function platformVerb(name: string, description: string, examples: readon
   return withPlatform(verb(name, description, examples));
 }
 
-/** Lets a verb act with a client; `act` gets the arguments of the command line as they stand there. */
+/**
+ * Lets a verb act with a client; `act` gets the arguments of the command line as they stand there.
+ * @param options without `mayAsk` nobody is asked to sign in
+ */
 export function acts<Flags>(
   command: Command,
   shell: Shell,
   act: (action: PlatformAction<Flags>, ...args: string[]) => Promise<void>,
+  options: { mayAsk?: boolean } = {},
 ): Command {
   return command.action(async (...given: unknown[]) => {
     const flags = command.opts<Flags & PlatformFlags>();
     const args = given.filter((one) => typeof one === "string");
-    await act({ client: await platformClient(shell, flags), flags, shell }, ...args);
+    await act({ client: await platformClient(shell, flags, options), flags, shell }, ...args);
   });
 }

@@ -10,7 +10,7 @@ export function healthCommand(shell: Shell): Command {
     ["tally health", "exit code 0: up, 1: degraded, 3: up, but the token is missing or refused, 6: down"],
     ["tally health --api-root https://origin.example.com --json", "another platform, for a script"],
   ]);
-  return acts(command, shell, showHealth);
+  return acts(command, shell, showHealth, { mayAsk: false }); // a look must not open a browser
 }
 
 async function showHealth({ client, shell }: PlatformAction<unknown>): Promise<void> {

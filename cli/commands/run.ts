@@ -4,6 +4,7 @@ import { numberFlag } from "../number_flag.ts";
 import { acts, type PlatformAction, platformVerb } from "../platform_client.ts";
 import { ITEM_COLUMNS, itemRow, progressText, runLines } from "../run_text.ts";
 import { watchRun } from "../run_watch.ts";
+import { type SharedFlags, shareTokenOf, withShareToken } from "../share_token.ts";
 import type { Shell } from "../shell.ts";
 import { adopt, verb } from "../verb.ts";
 import { downloadCommand } from "./run_download.ts";
@@ -11,11 +12,6 @@ import { cancelByFilterCommand, listCommand } from "./run_list.ts";
 import { metadataCommand } from "./run_metadata.ts";
 import { shareCommand } from "./run_share.ts";
 import { submitCommand } from "./run_submit.ts";
-
-/** Flags of verbs that may look at somebody else's run. */
-interface SharedFlags {
-  readonly shareToken?: string;
-}
 
 interface ResultFlags extends SharedFlags {
   readonly state?: string;
@@ -28,8 +24,6 @@ interface ResultFlags extends SharedFlags {
 interface WaitFlags extends SharedFlags {
   readonly timeout?: string;
 }
-
-const SHARE_VARIABLE = "AIGNOSTICS_SHARE_TOKEN";
 
 /** `tally run`: runs of applications on the platform. */
 export function runCommand(shell: Shell): Command {
@@ -45,15 +39,12 @@ export function runCommand(shell: Shell): Command {
   return command;
 }
 
-/** Gives a verb the flag by which somebody else's run is seen. */
 function sharedVerb(...args: Parameters<typeof platformVerb>): Command {
-  return platformVerb(...args)
-    .argument("<run>", "id of the run")
-    .option("--share-token <token>", `token that somebody shared the run with; others cannot see ${SHARE_VARIABLE}`);
+  return withShareToken(platformVerb(...args).argument("<run>", "id of the run"));
 }
 
 function runOf({ client, flags, shell: { io } }: PlatformAction<SharedFlags>, id: string): Run {
-  return client.run(id, { shareToken: flags.shareToken ?? io.environment(SHARE_VARIABLE) });
+  return client.run(id, { shareToken: shareTokenOf(flags, io) });
 }
 
 function describeCommand(shell: Shell): Command {

@@ -5,16 +5,15 @@ import type { ArtifactOutcome, RunDownload } from "../../lib/platform/downloads.
 import { acts, type PlatformAction, platformVerb } from "../platform_client.ts";
 import { formatTransfer } from "../progress.ts";
 import { readSettings, withSettings } from "../settings.ts";
+import { type SharedFlags, shareTokenOf, withShareToken } from "../share_token.ts";
 import type { Shell } from "../shell.ts";
 
-interface DownloadFlags {
+interface DownloadFlags extends SharedFlags {
   readonly wait?: boolean;
   readonly parallel: string;
-  readonly shareToken?: string;
 }
 
 const MOST_PARALLEL = 32;
-const SHARE_VARIABLE = "AIGNOSTICS_SHARE_TOKEN";
 const ID = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
 
 /** `tally run download`: brings all that came out of a run into a folder. */
@@ -27,9 +26,8 @@ export function downloadCommand(shell: Shell): Command {
     .argument("<run>", "id of the run")
     .argument("[folder]", "folder that is there already (default: the present one)")
     .option("--wait", "wait until the run has ended, and download what becomes ready")
-    .option("--parallel <count>", `artifacts at a time, at most ${MOST_PARALLEL}`, "8")
-    .option("--share-token <token>", `token that somebody shared the run with; others cannot see ${SHARE_VARIABLE}`);
-  withSettings(command, ["limitRate"]);
+    .option("--parallel <count>", `artifacts at a time, at most ${MOST_PARALLEL}`, "8");
+  withSettings(withShareToken(command), ["limitRate"]);
   return acts(command, shell, async (action: PlatformAction<DownloadFlags>, runId = "", folder = ".") => {
     const startMs = shell.io.clock.now();
     const result = await download(action, command, { runId, folder });
@@ -45,7 +43,7 @@ async function download(
   const { io, output, signal } = shell;
   const parallel = parseParallel(flags.parallel);
   const { limitRate } = await readSettings(command, io.environment);
-  const shareToken = flags.shareToken ?? io.environment(SHARE_VARIABLE);
+  const shareToken = shareTokenOf(flags, io);
   using progress = output.progress(`Downloading ${runId}`);
   return await client.run(runId, { shareToken }).download(folder, {
     wait: flags.wait === true,

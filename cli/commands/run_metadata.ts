@@ -3,13 +3,13 @@ import { UsageError } from "../../lib/errors.ts";
 import type { Client } from "../../lib/platform/client.ts";
 import { type JsonObject, jsonObject } from "../../lib/platform/wire.ts";
 import { acts, type PlatformAction, platformVerb } from "../platform_client.ts";
+import { type SharedFlags, shareTokenOf, withShareToken } from "../share_token.ts";
 import type { Shell } from "../shell.ts";
 import { adopt, verb } from "../verb.ts";
 
-interface ShowFlags {
+interface ShowFlags extends SharedFlags {
   readonly item?: string;
   readonly showChecksum: boolean;
-  readonly shareToken?: string;
 }
 
 interface SetFlags {
@@ -33,16 +33,17 @@ export function metadataCommand(shell: Shell): Command {
 }
 
 function showCommand(shell: Shell): Command {
-  const command = platformVerb("show", "Print the custom metadata of a run or an item", [
-    ["tally run metadata show 3fa85f64-5717-4562-b3fc-2c963f66afa6 --show-checksum", "for a later set --checksum"],
-    ["tally run metadata show 3fa85f64-5717-4562-b3fc-2c963f66afa6 --item slides/one.tiff", "of one item"],
-  ])
-    .argument("<run>", "id of the run")
-    .option("--item <external-id>", "of this item, not of the run")
-    .option("--show-checksum", "with the checksum that names this very state", false)
-    .option("--share-token <token>", "token that somebody shared the run with");
+  const command = withShareToken(
+    platformVerb("show", "Print the custom metadata of a run or an item", [
+      ["tally run metadata show 3fa85f64-5717-4562-b3fc-2c963f66afa6 --show-checksum", "for a later set --checksum"],
+      ["tally run metadata show 3fa85f64-5717-4562-b3fc-2c963f66afa6 --item slides/one.tiff", "of one item"],
+    ])
+      .argument("<run>", "id of the run")
+      .option("--item <external-id>", "of this item, not of the run")
+      .option("--show-checksum", "with the checksum that names this very state", false),
+  );
   return acts(command, shell, async ({ client, flags }: PlatformAction<ShowFlags>, id) => {
-    const { custom_metadata, custom_metadata_checksum } = await readMetadata(client, id, flags, shell.signal);
+    const { custom_metadata, custom_metadata_checksum } = await readMetadata(client, id, flags, shell);
     const document = flags.showChecksum ? { custom_metadata, custom_metadata_checksum } : custom_metadata;
     shell.output.result(document, ...JSON.stringify(document, null, 2).split("\n"));
   });
@@ -51,10 +52,10 @@ function showCommand(shell: Shell): Command {
 async function readMetadata(
   client: Client,
   id: string,
-  { item, shareToken }: ShowFlags,
-  signal: AbortSignal,
+  { item, ...flags }: ShowFlags,
+  { io, signal }: Shell,
 ): Promise<Metadata> {
-  const run = client.run(id, { shareToken });
+  const run = client.run(id, { shareToken: shareTokenOf(flags, io) });
   const options = { nocache: true, signal };
   return item === undefined ? await run.details(options) : await run.item(item, options);
 }

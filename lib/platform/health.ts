@@ -24,7 +24,7 @@ export interface ComponentHealth {
 
 /** How the platform is. */
 export interface Health {
-  /** `DOWN` when the public check is, else `DEGRADED` when anything is not `UP`. */
+  /** `UP` when both checks are, `DOWN` when both are, else `DEGRADED`: with a token that is accepted, work goes on. */
   readonly status: HealthStatus;
   /** The first reason why it is not `UP`. */
   readonly reason: string | null;
@@ -96,7 +96,5 @@ async function timed(
 
 function overall(open: ComponentHealth, signedIn: ComponentHealth): Pick<Health, "status" | "reason"> {
   const reason = open.reason ?? signedIn.reason;
-  if (open.status === "DOWN") return { status: "DOWN", reason };
-  if (open.status === "UP" && signedIn.status === "UP") return { status: "UP", reason: null };
-  return { status: "DEGRADED", reason };
+  return { status: open.status === signedIn.status ? open.status : "DEGRADED", reason };
 }

@@ -15,7 +15,7 @@ export interface Said {
   readonly complained: string;
 }
 
-/** Runs one command line against a platform, with a token from the environment. */
+/** Runs one command line against a platform, with a token from the environment. An empty variable is not set. */
 export async function runAt(
   root: URL,
   args: readonly string[],
@@ -23,7 +23,8 @@ export async function runAt(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Said> {
   const variables = { AIGNOSTICS_API_ROOT: root.href, AIGNOSTICS_TOKEN: TOKEN, ...environment };
-  const io = new RecordedIo({ ...options, environment: variables });
+  const set = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ""));
+  const io = new RecordedIo({ ...options, environment: set });
   const exitCode = await run(args, io, PROGRAMS, signal);
   return { exitCode, said: io.said, complained: io.complained };
 }

@@ -279,7 +279,8 @@ Deno.test("tally run share token create takes the token back when the run cannot
 const HEALTH: readonly [what: string, exitCode: number, word: string, environment?: Record<string, string>][] = [
   ["UP", 0, "UP"],
   ["DEGRADED", 1, "DEGRADED"],
-  ["DOWN", 6, "DOWN"],
+  ["DOWN", 1, "DEGRADED"],
+  ["DOWN", 6, "DOWN", { AIGNOSTICS_TOKEN: "a-token-that-is-old" }],
   ["UP", 3, "DEGRADED", { AIGNOSTICS_TOKEN: "a-token-that-is-old" }],
 ];
 
@@ -294,3 +295,13 @@ for (const [status, exitCode, word, environment = {}] of HEALTH) {
     assert.match(text.said, new RegExp(`platform: +${word}\napi_public: +${status} +\\d+ ms`));
   });
 }
+
+Deno.test("tally health asks nobody to sign in, also at a terminal", async () => {
+  await using platform = new SmallPlatform();
+  await using folder = await tempFolder();
+  const environment = { AIGNOSTICS_TOKEN: "", AIGNOSTICS_CACHE_DIR: folder.path, DISPLAY: ":0" };
+  const { said, complained } = await runAt(platform.url, ["health"], { environment, isTerminal: true });
+  assert.match(said, /api_authenticated: +DOWN/);
+  assert.ok(!/code is|browser/i.test(complained), complained);
+  assert.deepEqual(platform.calls, ["GET /health"]);
+});
