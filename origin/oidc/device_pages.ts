@@ -11,12 +11,13 @@ interface Told {
   readonly error_description?: string;
 }
 
+/** By the message of the package: a minifier takes the names of its classes. */
 const CODE_FAULTS: Readonly<Record<string, string>> = {
-  NoCodeError: "Enter the code that the device shows.",
-  NotFoundError: "There is no such code. Look again, and mind that codes are good for ten minutes.",
-  ExpiredError: "This code has expired. Start again on the device.",
-  AlreadyUsedError: "This code was used already. Start again on the device.",
-  AbortedError: "The device was not signed in. You can close this window.",
+  "no code submitted": "Enter the code that the device shows.",
+  "the code was not found": "There is no such code. Look again, and mind that codes are good for ten minutes.",
+  "the code has expired": "This code has expired. Start again on the device.",
+  "code has already been used": "This code was used already. Start again on the device.",
+  "the interaction was aborted": "The device was not signed in. You can close this window.",
 };
 const CODE_ROUTES: readonly string[] = ["code_verification", "device_resume"];
 const OTHER_FAULT = "This did not work. Start again on the device.";
@@ -26,7 +27,7 @@ export const deviceSources = {
   userCodeInputSource: async (context: OidcContext, _form: string, _out?: Told, error?: Error): Promise<void> => {
     const prefilled = context.query[PREFILLED_CODE];
     const userCode = typeof prefilled === "string" ? prefilled : undefined;
-    const fault = error === undefined ? undefined : CODE_FAULTS[error.name] ?? OTHER_FAULT;
+    const fault = error === undefined ? undefined : CODE_FAULTS[error.message] ?? OTHER_FAULT;
     await showPage(context, codePage({ ...formOf(context), userCode }, fault));
   },
   userCodeConfirmSource: async (

@@ -8,12 +8,13 @@ import type { Organizations } from "../organizations.ts";
 import { PLATFORM_AUDIENCE } from "./access_claims.ts";
 import { belongsTo } from "./configuration.ts";
 import { nameOf, showPage } from "./device_pages.ts";
-import type { Interaction, OidcContext, OidcProvider } from "./library.ts";
+import type { Interaction, OidcContext, OidcLibrary, OidcProvider } from "./library.ts";
 import { formTarget, type Page } from "./page.ts";
 import { consentPage, faultPage, signInPage } from "./pages.ts";
 
 /** What the pages on which people sign in and consent need. */
 export interface InteractionParts {
+  readonly library: OidcLibrary;
   readonly provider: OidcProvider;
   readonly accounts: Accounts;
   readonly organizations: Organizations;
@@ -50,12 +51,15 @@ export function interactionPages(parts: InteractionParts) {
   };
 }
 
-async function findInteraction(context: OidcContext, { provider }: InteractionParts): Promise<Interaction | undefined> {
+async function findInteraction(
+  context: OidcContext,
+  { library, provider }: InteractionParts,
+): Promise<Interaction | undefined> {
   try {
     const details = await provider.interactionDetails(context.req, context.res);
     return context.path === `${INTERACTION_PATH}/${details.uid}` ? details : undefined;
   } catch (error) {
-    if (error instanceof Error && error.name === "SessionNotFound") return undefined;
+    if (error instanceof library.errors.SessionNotFound) return undefined;
     throw error;
   }
 }

@@ -11,7 +11,7 @@ import { DEVICE_INTERVAL_SECONDS, providerConfiguration } from "./configuration.
 import { refuseStrayCode } from "./device_pages.ts";
 import { INTERACTION_PATH, interactionPages } from "./interaction.ts";
 import { type IssuerKey, IssuerKeys } from "./issuer_keys.ts";
-import { loadOidcLibrary, type OidcContext, type OidcProvider } from "./library.ts";
+import { loadOidcLibrary, nameModels, type OidcContext, type OidcProvider } from "./library.ts";
 import { bridge, type NodeProgram } from "./node_bridge.ts";
 import { OidcRecords } from "./records.ts";
 
@@ -80,9 +80,10 @@ export class Issuer {
     const interactionPath = publicUrl.pathname.replace(/\/+$/, "") + INTERACTION_PATH;
     const parts = { library, records: this.records, accounts, organizations, key, cookieKey, interactionPath };
     const provider = new library.default(issuerAt(publicUrl), providerConfiguration(parts));
+    nameModels(provider);
     provider.use((context, next) => this.#pace(context, next));
     provider.use(refuseStrayCode);
-    provider.use(interactionPages({ provider, accounts, organizations, signIns, clock }));
+    provider.use(interactionPages({ library, provider, accounts, organizations, signIns, clock }));
     logErrors(provider, log);
     return { handle: provider.callback() };
   }

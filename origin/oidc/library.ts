@@ -11,7 +11,7 @@ export interface OidcLibrary {
   readonly errors: {
     readonly InvalidGrant: new (detail: string) => Error;
     readonly InvalidTarget: new () => Error;
-    readonly InvalidRequest: new (description: string) => Error;
+    readonly SessionNotFound: new (detail: string) => Error;
   };
   readonly interactionPolicy: {
     readonly base: () => { get(prompt: "login"): { readonly checks: { add(check: object): void } } };
@@ -122,6 +122,22 @@ export interface Adapter {
   consume(id: string): Promise<void>;
   destroy(id: string): Promise<void>;
   revokeByGrantId(grantId: string): Promise<void>;
+}
+
+/** The classes of the package whose names it goes by: what is stored as what, and for how long it is good. */
+export const MODELS: readonly string[] = [
+  ...["AccessToken", "AuthorizationCode", "Client", "DeviceCode", "Grant", "IdToken", "Interaction", "RefreshToken"],
+  ...["Session", "ClientCredentials", "InitialAccessToken", "RegistrationAccessToken", "ReplayDetection"],
+  ...["PushedAuthorizationRequest", "BackchannelAuthenticationRequest", "PreAuthorizedCode"],
+];
+
+/** Gives the classes their names again, which a minifier has taken. To be called before the provider answers anything. */
+export function nameModels(provider: OidcProvider): void {
+  for (const name of MODELS) {
+    const model: unknown = Reflect.get(provider, name);
+    if (typeof model !== "function") throw new TypeError(`The package has no class "${name}"`);
+    Object.defineProperty(model, "name", { value: name });
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Clock } from "../../lib/system/clock.ts";
 import type { Row, State } from "../state.ts";
 import type { Clients } from "./clients.ts";
-import type { Adapter, StoredPayload } from "./library.ts";
+import { type Adapter, MODELS, type StoredPayload } from "./library.ts";
 
 /** How long an expired record is kept, so that its holder hears that it has expired and not that there never was one. */
 const KEPT_MS = 3600_000;
@@ -54,8 +54,10 @@ export class OidcRecords {
   /**
    * The records of one kind, as `oidc-provider` asks for them. A record is consumed once, also when two ask at the same
    * time: `consumed` makes the error of the second.
+   * @throws {TypeError} there is no such kind
    */
   adapter(model: string, consumed: () => Error): Adapter {
+    if (!MODELS.includes(model)) throw new TypeError(`The issuer keeps no records of the kind "${model}"`);
     return {
       upsert: (id, payload, expiresIn) => this.#upsert(model, id, payload, expiresIn),
       find: (id) => Promise.resolve(model === "Client" ? this.#clients.metadata(id) : this.#find(model, "id", id)),

@@ -8,6 +8,9 @@ export const REDIRECT_URI = "http://localhost:8989/";
 export const CLIENT_ID = "tallystick-cli";
 export const AUDIENCE = "https://tallystick-platform";
 
+/** An origin, as its clients see it. */
+export type IssuerSite = Pick<OriginSite, "url" | "admin">;
+
 /** What a token request was answered with. */
 export interface TokenAnswer {
   readonly status: number;
@@ -48,7 +51,7 @@ export function authorizationRequest(changes: Readonly<Record<string, string | u
 
 /** Posts a form as the reference client does. */
 export async function postForm(
-  site: OriginSite,
+  site: IssuerSite,
   path: string,
   form: Readonly<Record<string, string>> | readonly (readonly [string, string])[],
 ): Promise<TokenAnswer & Readonly<Record<string, unknown>>> {
@@ -73,7 +76,7 @@ export async function approve(
 
 /** A whole sign-in as the reference client does it. */
 export async function signInByBrowser(
-  site: OriginSite,
+  site: IssuerSite,
   account: { email: string; password: string } = site.admin,
   changes: Readonly<Record<string, string | undefined>> = {},
 ): Promise<TokenAnswer> {
@@ -88,7 +91,7 @@ export async function signInByBrowser(
 
 /** Exchanges the code of the address to which the browser was sent. */
 export function redeem(
-  site: OriginSite,
+  site: IssuerSite,
   callback: URL,
   { verifier }: Pick<AuthorizationRequest, "verifier">,
   changes: Readonly<Record<string, string>> = {},
@@ -104,7 +107,7 @@ export function redeem(
 }
 
 /** Exchanges a refresh token. */
-export function refresh(site: OriginSite, refreshToken: string | undefined, clientId = CLIENT_ID) {
+export function refresh(site: IssuerSite, refreshToken: string | undefined, clientId = CLIENT_ID) {
   const form = { grant_type: "refresh_token", client_id: clientId, refresh_token: refreshToken ?? "" };
   return postForm(site, "/oauth/token", form);
 }
