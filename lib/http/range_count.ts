@@ -33,7 +33,7 @@ export class RangeCount {
   /** A segment has arrived. Looks at the rate after each window of at least a second and eight segments. */
   arrived(nowMs: number): void {
     if (this.#settled) return;
-    this.#sinceMs ??= nowMs;
+    if (this.#sinceMs === undefined) return void (this.#sinceMs = nowMs); // nobody knows how long the first one took
     this.#segments++;
     const elapsedMs = nowMs - this.#sinceMs;
     if (elapsedMs < WINDOW_MS || this.#segments < WINDOW_SEGMENTS * this.#target) return;

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../../lib/system/clock.ts";
 
 const FIRST_STEP_MS = 400;
-const SHRINKING = 0.98;
+const SHRINKING = 0.97;
 
 /** A clock on which whatever is counted seems to come faster and faster: ranges that adapt become as many as they may. */
 export function hurriedClock(): Clock {
