@@ -6,6 +6,7 @@ import { ensureDocker } from "../tools/peers/docker.ts";
 import { ensureVersitygw } from "../tools/peers/versitygw.ts";
 import { say } from "../tools/say.ts";
 import { benchAccel } from "./accel.ts";
+import { benchArtifacts } from "./artifacts.ts";
 import { benchHealth } from "./health.ts";
 import { benchLoad } from "./load.ts";
 import { benchParts } from "./parts.ts";
@@ -39,6 +40,7 @@ const BENCHMARKS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   seal: benchSeal,
   accel: benchAccel,
   platform: benchPlatform,
+  artifacts: benchArtifacts,
 };
 
 const USAGE = `usage: deno task bench [${Object.keys(BENCHMARKS).join(" | ")}]… [--size 1GiB] [--rounds 3]`;

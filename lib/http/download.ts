@@ -13,7 +13,7 @@ import {
   type JournalHead,
   parseJournal,
 } from "./download_journal.ts";
-import { DownloadPlan } from "./download_plan.ts";
+import { DownloadPlan, isJournaled } from "./download_plan.ts";
 import { DOWNLOAD_RETRY, type DownloadRequest, isPinned, type TransferOptions } from "./download_request.ts";
 import { downloadWhole } from "./download_whole.ts";
 import { type BegunRange, ChangedError, RangeFetcher } from "./range_fetcher.ts";
@@ -118,7 +118,7 @@ class DownloadRun {
       throw error;
     }
     const plan = new DownloadPlan(head.sizeBytes, head.segmentBytes);
-    if (plan.count > 1) this.#file.append(formatHead(head));
+    if (isJournaled(plan)) this.#file.append(formatHead(head));
     return await this.#run(plan, head, begun);
   }
 

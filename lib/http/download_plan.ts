@@ -73,3 +73,11 @@ export class DownloadPlan {
     }
   }
 }
+
+/** A journal costs as much as fetching what is smaller than this once more. */
+const JOURNALED_BYTES = 1024 * 1024;
+
+/** Whether it is worth writing down what of an object has come. */
+export function isJournaled({ count, totalBytes }: DownloadPlan): boolean {
+  return count > 1 && totalBytes > JOURNALED_BYTES;
+}

@@ -5,7 +5,7 @@ import { type ByteReader, byteReader } from "../streams.ts";
 import type { PartialFile } from "../system/partial_file.ts";
 import type { DigestFront } from "./digest_front.ts";
 import { formatEntry } from "./download_journal.ts";
-import type { DownloadPlan, Run } from "./download_plan.ts";
+import { type DownloadPlan, isJournaled, type Run } from "./download_plan.ts";
 import { DOWNLOAD_RETRY, type TransferOptions, type VerifySegment } from "./download_request.ts";
 import { RangeCount } from "./range_count.ts";
 import type { OpenedRange, RangeSource } from "./range_source.ts";
@@ -232,7 +232,7 @@ export class RangeFetcher {
   #accept(index: number, bytes: Bytes): void {
     const { plan, file, front } = this.#job;
     file.writeAt(index * plan.segmentBytes, bytes);
-    if (plan.count > 1) file.append(formatEntry({ index, crc32: crc32(bytes) })); // of a single one nothing can be left
+    if (isJournaled(plan)) file.append(formatEntry({ index, crc32: crc32(bytes) }));
     plan.done(index);
     front?.offer(index, bytes);
     this.#save(bytes.byteLength);

@@ -78,6 +78,8 @@ const PARALLEL = 8;
 const RANGES_IN_ALL = 8;
 const POLL_MS = 5_000;
 const STALL_MS = 60_000;
+/** Held in memory by each of those at a time. */
+const SEGMENT_BYTES = 256 * 1024;
 /** What comes out of a run is for the person's other programs, too. */
 const FILE_MODE = 0o666;
 const CHECKSUM_KEYS = ["checksum_base64_crc32c", "checksum_crc32c"];
@@ -221,6 +223,7 @@ class RunDownloader {
     const request: DownloadRequest = {
       path,
       mode: FILE_MODE,
+      segmentBytes: SEGMENT_BYTES,
       sources: [source],
       identity: `artifact ${runId} ${artifactId} ${checksum ?? ""}`,
       ...(checksum === undefined ? {} : { digest: () => crc32cDigest(checksum) }),
