@@ -89,14 +89,14 @@ export async function createServices(
     references: settings.images.map((name) => `${name}:${settings.apiVersion}`),
     signIn: unlockSignIn(newSession, (own) => {
       const { api, cdn } = partsFor(own);
-      const { openArchive } = resourcesInV2(settings, { apiDeps, session: own, hardware, cdn, log, clock });
+      const { openArchive } = resourcesInV2(settings, { apiDeps, session: own, hardware, cdn, quota, log, clock });
       return { keyFragment: (signal) => api.keyFragment(signal), openArchive };
     }),
     library,
     log,
     clock,
   });
-  const v2 = resourcesInV2(settings, { apiDeps, session, hardware, cdn, log, clock });
+  const v2 = resourcesInV2(settings, { apiDeps, session, hardware, cdn, quota, log, clock });
   const v1 = {
     load: resourceLoader({ readApiResource, cdn, cache, sharedKey, log, clock }),
     stage: uploadStager({ sendSmallPart, cdn, cache, sharedKey, log }),

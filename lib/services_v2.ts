@@ -1,6 +1,7 @@
 import type { ApiCallsDeps } from "./api/calls.ts";
 import { V2Api } from "./api/v2_api.ts";
 import type { Session } from "./auth/session.ts";
+import type { CacheQuota } from "./cdn/cache_quota.ts";
 import { ContentCache } from "./cdn/content_cache.ts";
 import type { ObjectStore } from "./cdn/store.ts";
 import type { Settings } from "./config/options.ts";
@@ -46,6 +47,7 @@ export interface ServicesV2Deps {
   readonly session: Session;
   readonly hardware: () => Promise<HardwareFacts>;
   readonly cdn: () => Promise<ObjectStore>;
+  readonly quota: CacheQuota;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -55,14 +57,14 @@ const NOT_OFFERED_MS = 10 * 60_000;
 
 /** Puts the parts of format v2 together. Nothing is read, written or asked before it is needed. */
 export function resourcesInV2(settings: Settings, deps: ServicesV2Deps): ServicesV2 {
-  const { apiDeps, session, hardware, cdn, log, clock } = deps;
+  const { apiDeps, session, hardware, cdn, quota, log, clock } = deps;
   const api = new V2Api({ ...apiDeps, tokens: session });
   const isOffered = offerMemory((signal) => api.isOffered(signal), clock);
   const folder = new StateFolder(settings.stateDir, clock);
   const address = settings.resourceApiUrl.href;
   const enrolment = new Enrolment({ folder, api: address, hardware, enroll: (...call) => api.enroll(...call), log });
   const floors = new Floors({ folder, api: address, clock });
-  const cache = new ContentCache(settings.modelCacheDir);
+  const cache = new ContentCache(settings.modelCacheDir, quota);
   const pending = new Turns();
   const openVersion = versionOpener({
     ask: (...call) => api.smallPart(...call),

@@ -3,6 +3,8 @@ import type { Bytes } from "../bytes.ts";
 import { IntegrityError } from "../errors.ts";
 import { AtomicFile, fileFacts, openFile, patchFile, readSmallFile, writeSmallFile } from "../system/files.ts";
 import { PartialFile } from "../system/partial_file.ts";
+import { openUsed } from "../system/used_files.ts";
+import type { CacheQuota } from "./cache_quota.ts";
 import { checkObjectName } from "./object_name.ts";
 import type { ByteSource } from "./store.ts";
 
@@ -20,9 +22,12 @@ export interface ContentName {
  */
 export class ContentCache {
   readonly #root: string;
+  readonly #quota: CacheQuota;
 
-  constructor(root: string) {
+  /** @param quota makes room for what comes */
+  constructor(root: string, quota: CacheQuota) {
     this.#root = root;
+    this.#quota = quota;
   }
 
   /** A whole big part, or `undefined` when there is none. */
@@ -31,12 +36,23 @@ export class ContentCache {
     const facts = await fileFacts(path);
     if (facts === undefined) return undefined;
     const { sizeBytes } = facts;
-    return { sizeBytes, open: (start = 0, end = sizeBytes) => openFile(path, start, end) };
+    await this.#quota.used(path);
+    return { sizeBytes, open: (start = 0, end = sizeBytes) => openUsed(path, start, end) };
   }
 
-  /** What of a big part came before, to be gone on with; or a beginning. @throws {ConflictError} somebody else is at it */
-  async begin(name: ContentName): Promise<PartialFile> {
-    return await PartialFile.open(await this.#path(name));
+  /**
+   * What of a big part of `sizeBytes` came before, to be gone on with; or a beginning. Room for the rest is made first.
+   * @throws {ConflictError} somebody else is at it; {DiskFullError}
+   */
+  async begin(name: ContentName, sizeBytes: number): Promise<PartialFile> {
+    const file = await PartialFile.open(await this.#path(name));
+    try {
+      await this.#quota.makeRoom(Math.max(0, sizeBytes - file.sizeBytes));
+      return file;
+    } catch (error) {
+      file[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** Begins a file for an upload, whose name is not known yet. Dispose it. */

@@ -26,9 +26,13 @@ export class CacheDownload {
   }
 
   /** Begins, or goes on; `undefined` when the cache cannot take it. */
-  static async start({ cache, log }: CacheDownloadDeps, name: ContentName): Promise<CacheDownload | undefined> {
+  static async start(
+    { cache, log }: CacheDownloadDeps,
+    name: ContentName,
+    sizeBytes: number,
+  ): Promise<CacheDownload | undefined> {
     try {
-      return new CacheDownload(log, name, await cache.begin(name));
+      return new CacheDownload(log, name, await cache.begin(name, sizeBytes));
     } catch (error) {
       log.warning("cache_not_changed", { ...name, why: messageOf(error) });
       return undefined;

@@ -86,7 +86,7 @@ class Loading {
     if (cached !== undefined) {
       return { body: openUnits(this.#feed(range, [cached, this.#store(range)]), big), source: "cache" };
     }
-    const download = await CacheDownload.start(this.#deps, nameOf(manifest));
+    const download = await CacheDownload.start(this.#deps, nameOf(manifest), big.sizeBytes);
     const begun = download?.file === undefined ? [] : [partialUnits(download.file, { big, end: range.end })];
     const feed = this.#feed(range, [...begun, this.#store(range)], download);
     return { body: openUnits(feed, big, range), source: "cdn" };

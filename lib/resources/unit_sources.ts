@@ -3,7 +3,7 @@ import type { ContentName } from "../cdn/content_cache.ts";
 import type { ByteSource, ObjectStore } from "../cdn/store.ts";
 import { type BigPart, unitEnd } from "../crypto/open_units.ts";
 import { unitStart } from "../crypto/unit_layout.ts";
-import { UnavailableError } from "../errors.ts";
+import { IntegrityError, UnavailableError } from "../errors.ts";
 import { type RetryPolicy, withRetry } from "../http/retry.ts";
 import { type ByteReader, byteReader, type ByteStream } from "../streams.ts";
 import type { Clock } from "../system/clock.ts";
@@ -58,7 +58,11 @@ export function storeUnits(
 ): UnitSource {
   const open = async (startByte: number, endByte: number) => {
     const range = { start: startByte, end: endByte };
-    return (await (await store()).get(folder, key, { range, ...(signal ? { signal } : {}) })).body;
+    const { body, totalBytes } = await (await store()).get(folder, key, { range, ...(signal ? { signal } : {}) });
+    if (totalBytes === big.sizeBytes) return body;
+    await body.cancel();
+    const message = `The big part in the CDN has ${totalBytes} bytes, and ${big.sizeBytes} were published`;
+    throw new IntegrityError(message, { step: "size" });
   };
   const units = new InOrder({ big, end }, open);
   return {
