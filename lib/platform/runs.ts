@@ -7,7 +7,7 @@ import type { ListOptions } from "./reading.ts";
 import { Run } from "./run.ts";
 import { type ItemCreation, type RunData, runsAnswer } from "./run_wire.ts";
 import { itemSdkMetadata, runSdkMetadata, withSdkMetadata } from "./sdk_metadata.ts";
-import { checkSubmission, type RunSubmission } from "./submission.ts";
+import { checkSubmission, checkSubmissionId, type RunSubmission } from "./submission.ts";
 import { findSubmitted, submissionMark, submitRun } from "./submit.ts";
 import type { Versions } from "./versions.ts";
 import type { JsonObject } from "./wire.ts";
@@ -63,6 +63,7 @@ export class Runs {
   async submit(submission: RunSubmission, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Run> {
     const { submissionId = crypto.randomUUID() } = submission;
     if (submission.submissionId !== undefined) {
+      checkSubmissionId(submissionId);
       const before = await findSubmitted(this.#api, submissionId, signal);
       if (before !== undefined) return this.get(before);
     }

@@ -25,7 +25,7 @@ export interface RunSubmission extends RunLabels {
   readonly callbackContext?: JsonObject | undefined;
   /**
    * Names this submission. Submitting again under the same id gives the run that the first one made, also when its answer
-   * was lost or the program died. Made up when it is left out.
+   * was lost or the program died. 1 to 255 printable characters; made up when it is left out.
    */
   readonly submissionId?: string | undefined;
 }
@@ -48,6 +48,15 @@ export async function checkSubmission(submission: RunSubmission, version: Versio
   checkScheduling(scheduling);
   const rules = await rulesOf(version);
   for (const item of items) checkItem(item, rules);
+}
+
+/** @throws {InvalidInputError} what no header can carry */
+export function checkSubmissionId(submissionId: string): void {
+  if (/^[\x21-\x7e]{1,255}$/.test(submissionId)) return;
+  throw new InvalidInputError(
+    "submission_id",
+    "A submission id must have 1 to 255 printable characters without spaces",
+  );
 }
 
 function checkExternalIds(items: readonly ItemCreation[]): void {

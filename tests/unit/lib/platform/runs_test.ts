@@ -183,6 +183,14 @@ Deno.test("Runs.submit() under an id that was used gives that run, and posts not
   assert.equal(posts(platform).length, 1);
 });
 
+Deno.test("Runs.submit() takes no id that a header could not carry, and asks nobody", async () => {
+  await using platform = new SmallPlatform();
+  for (const submissionId of ["", "a b", "a\r\nx-evil: 1", "é", "x".repeat(256)]) {
+    await assert.rejects(clientOf(platform).runs.submit({ ...SUBMISSION, submissionId }), InvalidInputError);
+  }
+  assert.deepEqual(platform.requests, []);
+});
+
 Deno.test("Runs.listData() walks through all pages with the filter of the wire", async () => {
   await using platform = new SmallPlatform();
   for (let count = 0; count < 23; count++) platform.add();
