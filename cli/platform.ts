@@ -4,7 +4,12 @@ import { z } from "zod";
 import type { PlatformSession, SignInUi } from "../lib/auth/platform_session.ts";
 import type { TokenProvider } from "../lib/auth/token_provider.ts";
 import { PLATFORM_OPTIONS, PLATFORM_PREFIX } from "../lib/config/platform_options.ts";
-import { parsePlatformSettings, type PlatformSettings, readPlatformSources } from "../lib/config/platform_settings.ts";
+import {
+  parsePlatformSettings,
+  type PlatformSettings,
+  type PlatformSources,
+  readPlatformSources,
+} from "../lib/config/platform_settings.ts";
 import { ConfigurationError, UsageError } from "../lib/errors.ts";
 import { httpClient } from "../lib/http/client.ts";
 import type { Shell } from "./shell.ts";
@@ -47,10 +52,15 @@ export function withPlatform(command: Command): Command {
 }
 
 /** The settings of the platform for a command. @throws {ConfigurationError}, {UsageError} */
-export async function readPlatform({ io }: Shell, { apiRoot, env = [] }: PlatformFlags): Promise<PlatformSettings> {
+export async function readPlatform(shell: Shell, flags: PlatformFlags): Promise<PlatformSettings> {
+  return parsePlatformSettings(await platformSources(shell, flags));
+}
+
+/** What these settings are read from. @throws {ConfigurationError}, {UsageError} */
+export async function platformSources({ io }: Shell, { apiRoot, env = [] }: PlatformFlags): Promise<PlatformSources> {
   const pairs = Object.fromEntries(env.map(splitPair));
   const flags = apiRoot === undefined ? pairs : { ...pairs, [PLATFORM_OPTIONS.apiRoot.name]: apiRoot };
-  return parsePlatformSettings(await readPlatformSources(flags, io.environment));
+  return await readPlatformSources(flags, io.environment);
 }
 
 /**

@@ -137,6 +137,27 @@ Deno.test("tally login at an origin waits for a second client that confirms its 
   assert.equal((await tally(["whoami"], { env })).exitCode, 3);
 });
 
+Deno.test("a sign-in at an origin with the scope openid checks the ID token, its issuer and nonce included", async () => {
+  await using site = await startSite();
+  const { origin, env } = site;
+  const settings = settingsFrom({ ...env, AIGNOSTICS_SCOPE: "openid,email,offline_access" });
+  const browser = new PlainBrowser(origin.url);
+  const ui = {
+    openBrowser: async (url: URL) => {
+      const { url: back } = await approve(browser, await browser.open(url), origin.admin);
+      back.hostname = "127.0.0.1";
+      fetch(back).then((page) => page.body?.cancel());
+      return true;
+    },
+    showPrompt: () => assert.fail("there is a browser"),
+    note: (sentence: string) => assert.fail(sentence),
+  };
+  const { signal } = new AbortController();
+  const session = new PlatformSession({ settings, http: httpClient("issuer"), clock: systemClock, signal, ui });
+  const { claims } = await session.accessToken();
+  assert.deepEqual(String(claims.scope).split(" ").sort(), ["email", "offline_access", "openid"]);
+});
+
 Deno.test("findIssuer() finds everything of an origin by its address alone", async () => {
   await using site = await startSite();
   const byAddress = settingsFrom({ AIGNOSTICS_API_ROOT: site.origin.url });

@@ -192,6 +192,13 @@ Deno.test("settings of the platform come from flag, variable, ./.env and the oth
   assert.match(JSON.parse((await run([])).stderr).message, /AIGNOSTICS_API_ROOT must be a URL/);
   assert.equal(JSON.parse((await run(["--api-root", root])).stderr).code, "not_signed_in");
   assert.equal(JSON.parse((await run(["-e", `AIGNOSTICS_API_ROOT=${root}`])).stderr).code, "not_signed_in");
+  const secret = { ...env, AIGNOSTICS_REFRESH_TOKEN: "s3cret-s3cret" };
+  const shown = await tally(["config", "--platform", "--json", "--api-root", root], {
+    cwd: site.folder.path,
+    env: secret,
+  });
+  assert.deepEqual(JSON.parse(shown.stdout).AIGNOSTICS_API_ROOT, { value: root, origin: "flag" });
+  assert.deepEqual(JSON.parse(shown.stdout).AIGNOSTICS_REFRESH_TOKEN, { value: "********", origin: "environment" });
   for (const wrong of ["PATH=/tmp", "AIGNOSTICS_API_ROOT"]) assert.equal((await run(["-e", wrong])).exitCode, 2);
 });
 
