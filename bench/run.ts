@@ -11,6 +11,7 @@ import { benchHealth } from "./health.ts";
 import { benchLoad } from "./load.ts";
 import { benchParts } from "./parts.ts";
 import { benchPlatform } from "./platform.ts";
+import { benchRange } from "./range.ts";
 import { benchSeal } from "./seal.ts";
 import { benchStart } from "./start.ts";
 import { benchUnlock } from "./unlock.ts";
@@ -38,6 +39,7 @@ const BENCHMARKS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   load: benchLoad,
   unlock: benchUnlock,
   seal: benchSeal,
+  range: benchRange,
   accel: benchAccel,
   platform: benchPlatform,
   artifacts: benchArtifacts,
