@@ -6,7 +6,8 @@ import type { Client } from "../../lib/platform/client.ts";
 import type { RunData } from "../../lib/platform/run_wire.ts";
 import { OriginSite } from "../support/origin_site.ts";
 import { clientAt, itemWith } from "../support/platform_origin.ts";
-import { tally } from "../support/tally.ts";
+import { SmallPlatform, TOKEN } from "../support/small_platform.ts";
+import { startTally, tally } from "../support/tally.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 
 /** An address that nobody answers: a run of it waits, or fails, and gives nothing. */
@@ -195,4 +196,22 @@ Deno.test("tally submits, waits, lists, cancels by filter and reads documents at
   assert.equal(refused.exitCode, 3);
   assert.equal(refused.stdout, "");
   assert.equal(JSON.parse(refused.stderr).code, "not_signed_in");
+});
+
+Deno.test("tally run wait ends with 130 when it is interrupted, says so in one line, and leaves the run as it is", async () => {
+  await using platform = new SmallPlatform();
+  const run = platform.add();
+  const asked = Promise.withResolvers<void>();
+  let looks = 0;
+  platform.intercept = () => void (++looks === 2 && asked.resolve());
+  const env = { AIGNOSTICS_API_ROOT: platform.url.href, AIGNOSTICS_TOKEN: TOKEN };
+  const running = startTally(["run", "wait", run.runId, "--json"], { env });
+  await running.stdin.close();
+  await asked.promise;
+  running.signal("SIGINT");
+  const { exitCode, stdout, stderr } = await running.ended;
+  assert.equal(exitCode, 130, stderr);
+  assert.equal(JSON.parse(stdout).state, "PENDING");
+  assert.equal(JSON.parse(stderr).code, "interrupted");
+  assert.equal(run.state, "PENDING");
 });
