@@ -1,31 +1,5 @@
 import { type Command, Option } from "commander";
 import project from "../deno.json" with { type: "json" };
-import { applicationCommand } from "./commands/application.ts";
-import { auditCommand } from "./commands/audit.ts";
-import { cacheCommand } from "./commands/cache.ts";
-import { completionsCommand } from "./commands/completions.ts";
-import { configCommand } from "./commands/config.ts";
-import { demoCommand } from "./commands/demo.ts";
-import { doctorCommand } from "./commands/doctor.ts";
-import { deviceCommand } from "./commands/device.ts";
-import { hardwareCommand } from "./commands/hardware.ts";
-import { healthCommand } from "./commands/health.ts";
-import { keysCommand } from "./commands/keys.ts";
-import { loadCommand } from "./commands/load.ts";
-import { loginCommand } from "./commands/login.ts";
-import { logoutCommand } from "./commands/logout.ts";
-import { originCommand } from "./commands/origin.ts";
-import { openCommand } from "./commands/open.ts";
-import { runCommand } from "./commands/run.ts";
-import { sealCommand } from "./commands/seal.ts";
-import { selfUpdateCommand } from "./commands/self_update.ts";
-import { signUrlCommand } from "./commands/sign_url.ts";
-import { smallCommand } from "./commands/small.ts";
-import { statusCommand } from "./commands/status.ts";
-import { unlockCommand } from "./commands/unlock.ts";
-import { uploadCommand } from "./commands/upload.ts";
-import { versionCommand } from "./commands/version.ts";
-import { whoamiCommand } from "./commands/whoami.ts";
 import { RootCommand } from "./root_command.ts";
 import type { Shell } from "./shell.ts";
 import { adopt, withExamples } from "./verb.ts";
@@ -33,18 +7,61 @@ import { adopt, withExamples } from "./verb.ts";
 const DESCRIPTION = "Delivers AI models and container images to devices that nobody can guard.\n" +
   "Each resource is encrypted and split: neither half alone is of any use.";
 
-const GROUPS: readonly [heading: string, verbs: readonly ((shell: Shell) => Command)[]][] = [
-  ["Services:", [deviceCommand, originCommand]],
-  ["Resources:", [loadCommand, uploadCommand, unlockCommand]],
-  ["Offline:", [sealCommand, openCommand, smallCommand, keysCommand]],
-  ["Platform:", [applicationCommand, runCommand, healthCommand, signUrlCommand]],
-  ["Session:", [loginCommand, logoutCommand, whoamiCommand]],
-  ["This machine:", [statusCommand, cacheCommand, hardwareCommand, configCommand, doctorCommand, auditCommand]],
-  ["More:", [demoCommand, versionCommand, selfUpdateCommand, completionsCommand]],
+/** It lists all the others. */
+const COMPLETIONS = "completions";
+
+/** Makes a verb. */
+type MakeVerb = (shell: Shell) => Command;
+
+/** The verbs by their names. What one needs is imported when it is asked for: a service holds no memory for the others. */
+const GROUPS: readonly (readonly [heading: string, verbs: Readonly<Record<string, () => Promise<MakeVerb>>>])[] = [
+  ["Services:", {
+    "device": async () => (await import("./commands/device.ts")).deviceCommand,
+    "origin": async () => (await import("./commands/origin.ts")).originCommand,
+  }],
+  ["Resources:", {
+    "load": async () => (await import("./commands/load.ts")).loadCommand,
+    "upload": async () => (await import("./commands/upload.ts")).uploadCommand,
+    "unlock": async () => (await import("./commands/unlock.ts")).unlockCommand,
+  }],
+  ["Offline:", {
+    "seal": async () => (await import("./commands/seal.ts")).sealCommand,
+    "open": async () => (await import("./commands/open.ts")).openCommand,
+    "small": async () => (await import("./commands/small.ts")).smallCommand,
+    "keys": async () => (await import("./commands/keys.ts")).keysCommand,
+  }],
+  ["Platform:", {
+    "application": async () => (await import("./commands/application.ts")).applicationCommand,
+    "run": async () => (await import("./commands/run.ts")).runCommand,
+    "health": async () => (await import("./commands/health.ts")).healthCommand,
+    "sign-url": async () => (await import("./commands/sign_url.ts")).signUrlCommand,
+  }],
+  ["Session:", {
+    "login": async () => (await import("./commands/login.ts")).loginCommand,
+    "logout": async () => (await import("./commands/logout.ts")).logoutCommand,
+    "whoami": async () => (await import("./commands/whoami.ts")).whoamiCommand,
+  }],
+  ["This machine:", {
+    "status": async () => (await import("./commands/status.ts")).statusCommand,
+    "cache": async () => (await import("./commands/cache.ts")).cacheCommand,
+    "hardware": async () => (await import("./commands/hardware.ts")).hardwareCommand,
+    "config": async () => (await import("./commands/config.ts")).configCommand,
+    "doctor": async () => (await import("./commands/doctor.ts")).doctorCommand,
+    "audit": async () => (await import("./commands/audit.ts")).auditCommand,
+  }],
+  ["More:", {
+    "demo": async () => (await import("./commands/demo.ts")).demoCommand,
+    "version": async () => (await import("./commands/version.ts")).versionCommand,
+    "self-update": async () => (await import("./commands/self_update.ts")).selfUpdateCommand,
+    "completions": async () => (await import("./commands/completions.ts")).completionsCommand,
+  }],
 ];
 
-/** The whole tree of verbs. Parsing throws instead of ending the process. */
-export function createProgram(shell: Shell): Command {
+/**
+ * The tree of verbs. Parsing throws instead of ending the process.
+ * @param first what the command line begins with: when it is a verb that needs no other one, only this one is there
+ */
+export async function createProgram(shell: Shell, first?: string): Promise<Command> {
   const program = withExamples(new RootCommand("tally"), [
     ["tally demo", "see all of it on this machine, on real input"],
     ["tally login --email ada@example.com", "sign in on the device service"],
@@ -64,8 +81,15 @@ export function createProgram(shell: Shell): Command {
       getOutHasColors: () => false,
     })
     .exitOverride();
+  const wanted = GROUPS.some(([, verbs]) => isAlone(first, verbs)) ? first : undefined;
   for (const [heading, verbs] of GROUPS) {
-    for (const make of verbs) adopt(program, make(shell).helpGroup(heading));
+    for (const [name, load] of Object.entries(verbs)) {
+      if (wanted === undefined || name === wanted) adopt(program, (await load())(shell).helpGroup(heading));
+    }
   }
   return program;
+}
+
+function isAlone(first: string | undefined, verbs: Readonly<Record<string, unknown>>): boolean {
+  return first !== undefined && first !== COMPLETIONS && Object.hasOwn(verbs, first);
 }

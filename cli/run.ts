@@ -19,7 +19,8 @@ export async function run(args: readonly string[], io: Io, programs: Programs, s
   const output = new Output({ ...io, json: asksForJson(args) });
   const shell: Shell = { io, output, programs, signal };
   try {
-    await createProgram(shell).parseAsync([...args], { from: "user" });
+    const program = await createProgram(shell, args[0]);
+    await program.parseAsync([...args], { from: "user" });
     return OK;
   } catch (error) {
     if (error instanceof CommanderError) return usage(error, output);

@@ -29,7 +29,7 @@ async function runWith(args: readonly string[], options?: RecordedIoOptions) {
   return { exitCode, said: io.said, complained: io.complained };
 }
 
-function everyCommand(): Command[] {
+async function everyCommand(verb?: string): Promise<Command[]> {
   const io = new RecordedIo();
   const output = new Output({
     stdout: io.stdout,
@@ -40,19 +40,29 @@ function everyCommand(): Command[] {
   });
   const shell: Shell = { io, output, programs: PROGRAMS, signal: new AbortController().signal };
   const below = (command: Command): Command[] => [command, ...command.commands.flatMap(below)];
-  return below(createProgram(shell));
+  return below(await createProgram(shell, verb));
 }
 
 function pathOf(command: Command): string[] {
   return command.parent === null ? [] : [...pathOf(command.parent), command.name()];
 }
 
-Deno.test("createProgram() has every verb", () => {
-  assert.deepEqual(everyCommand()[0]?.commands.map((command) => command.name()).sort(), [...VERBS].sort());
+Deno.test("createProgram() has every verb", async () => {
+  assert.deepEqual((await everyCommand())[0]?.commands.map((command) => command.name()).sort(), [...VERBS].sort());
+});
+
+Deno.test("createProgram() for one verb has only that one, which is all that it imports; completions have all", async () => {
+  for (const verb of VERBS) {
+    const [program] = await everyCommand(verb);
+    const expected = verb === "completions" ? VERBS : [verb];
+    assert.deepEqual(program?.commands.map((command) => command.name()).sort(), [...expected].sort(), verb);
+  }
+  assert.equal((await everyCommand("--json"))[0]?.commands.length, VERBS.length);
+  assert.equal((await everyCommand("toString"))[0]?.commands.length, VERBS.length);
 });
 
 Deno.test("run() shows the help of every verb on standard output, with examples of that verb", async () => {
-  for (const command of everyCommand()) {
+  for (const command of await everyCommand()) {
     const path = pathOf(command);
     const { exitCode, said, complained } = await runWith([...path, "--help"]);
     assert.equal(exitCode, 0, path.join(" "));
