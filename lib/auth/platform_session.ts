@@ -43,6 +43,8 @@ export interface SignOut {
 
 /** How long before its end a token is not used any more, if another can be had. */
 const BUFFER_MS = 5 * 60_000;
+/** How long after an attempt a token is renewed again at the earliest. */
+const RENEWAL_PAUSE_MS = 30_000;
 
 /**
  * Who is signed in at the platform. A token comes from memory, else from the cache, else from a refresh, else from a sign-in by a
@@ -56,6 +58,7 @@ export class PlatformSession {
   readonly #cache: TokenCache;
   #issuer: Promise<{ readonly issuer: Issuer; readonly verify: VerifyAccessToken }> | undefined;
   #held: AccessToken | undefined;
+  #nextRenewalMs = 0;
   #pending: Promise<AccessToken> | undefined;
 
   constructor(deps: PlatformSessionDeps) {
@@ -72,7 +75,7 @@ export class PlatformSession {
    */
   async accessToken(signal?: AbortSignal): Promise<AccessToken> {
     const held = this.#held;
-    if (held !== undefined && this.#isFresh(held)) return held;
+    if (held !== undefined && (this.#isFresh(held) || this.#isGoodForNow(held))) return held;
     this.#pending ??= this.#acquire().finally(() => this.#pending = undefined);
     return await abandonable(this.#pending, signal);
   }
@@ -115,7 +118,10 @@ export class PlatformSession {
     const present = await this.#checked(grant);
     if (present !== undefined && this.#isFresh(present)) return this.#held = present;
     const renewed = await this.#renew();
-    if (renewed !== undefined) return this.#held = renewed;
+    if (renewed !== undefined) {
+      this.#nextRenewalMs = this.#deps.clock.now() + RENEWAL_PAUSE_MS;
+      return this.#held = renewed;
+    }
     if (this.#deps.ui !== undefined) return await this.signIn();
     const where = this.#deps.settings.apiRoot.host;
     throw grant === undefined
@@ -139,6 +145,7 @@ export class PlatformSession {
       throw error;
     }
     if (grant !== undefined && present === undefined) await this.#cache.remove();
+    else if (grant?.refreshToken !== undefined) await this.#cache.write({ ...grant, refreshToken: undefined });
     return present;
   }
 
@@ -215,6 +222,12 @@ export class PlatformSession {
     const issuer = await findIssuer(settings, { http, signal });
     const { leewayMs, cacheTtlsMs } = settings;
     return { issuer, verify: accessTokenVerifier(issuer, { http, clock, leewayMs, keyAgeMs: cacheTtlsMs.jwkSet }) };
+  }
+
+  /** One that could not be renewed a moment ago is used on, so that not every call waits for an issuer that is away. */
+  #isGoodForNow({ expiresAtMs }: AccessToken): boolean {
+    const nowMs = this.#deps.clock.now();
+    return nowMs < this.#nextRenewalMs && nowMs < expiresAtMs;
   }
 
   #isFresh({ expiresAtMs }: AccessToken): boolean {

@@ -279,6 +279,14 @@ Deno.test("PlatformSession signs in anew when the refresh token is refused; with
   assert.equal(site.issuer.authorizations.length, 1);
 });
 
+Deno.test("PlatformSession uses a token up to its end when its refresh token is refused, and does not send that again", async () => {
+  await using site = await startSite();
+  const token = await expiresIn(site.issuer, 200);
+  await keep(site, token, "refresh-unknown");
+  for (let count = 0; count < 3; count++) assert.equal((await site.session().accessToken()).token, token);
+  assert.equal(site.issuer.count("POST /token refresh_token"), 1);
+});
+
 Deno.test("PlatformSession uses the refresh token of the settings", async () => {
   await using site = await startSite();
   site.variables.AIGNOSTICS_REFRESH_TOKEN = site.issuer.refreshToken();
@@ -294,7 +302,11 @@ Deno.test("PlatformSession goes on with a cached token while its issuer is away,
     const token = await expiresIn(site.issuer, lifetime);
     await keep(site, token, site.issuer.refreshToken());
     site.issuer.isAway = true;
-    assert.equal((await site.session().accessToken()).token, token);
+    const session = site.session();
+    assert.equal((await session.accessToken()).token, token);
+    const asked = site.issuer.calls.length;
+    assert.equal((await session.accessToken()).token, token);
+    assert.equal(site.issuer.calls.length, asked, "not every call asks an issuer that is away");
     site.issuer.isAway = false;
   }
   await keep(site, await expiresIn(site.issuer, -1), site.issuer.refreshToken());
