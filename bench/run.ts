@@ -9,6 +9,7 @@ import { benchAccel } from "./accel.ts";
 import { benchArtifacts } from "./artifacts.ts";
 import { benchHealth } from "./health.ts";
 import { benchLoad } from "./load.ts";
+import { benchLoadV2, benchRange } from "./load_v2.ts";
 import { benchParts } from "./parts.ts";
 import { benchPlatform } from "./platform.ts";
 import { benchRange } from "./range.ts";
@@ -36,7 +37,11 @@ const BENCHMARKS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   start: benchStart,
   parts: benchParts,
   health: benchHealth,
-  load: benchLoad,
+  load: async (bench) => {
+    await benchLoad(bench);
+    await benchLoadV2(bench);
+  },
+  range: benchRange,
   unlock: benchUnlock,
   seal: benchSeal,
   range: benchRange,

@@ -3,6 +3,9 @@ import { OriginAdmin } from "../cli/demo/origin_admin.ts";
 import { utf8 } from "../lib/bytes.ts";
 import { systemClock } from "../lib/system/clock.ts";
 import { writeSmallFile } from "../lib/system/files.ts";
+import { writeKeyPair } from "../lib/crypto/key_file.ts";
+import { generateJwk, publicHalf } from "../lib/crypto/okp_key.ts";
+import { ORIGIN_COMMANDS } from "../origin/commands.ts";
 import { initOrigin } from "../origin/init.ts";
 import { type S3Server, startS3Server } from "../tests/support/s3_server.ts";
 import { Shipped } from "./shipped.ts";
@@ -27,13 +30,16 @@ export interface SiteOptions {
   /** Absolute path of versitygw. */
   readonly s3Program: string;
   readonly dockerHost?: string;
+  /** The device holds a publisher's key that the origin trusts, and so publishes in format v2. */
+  readonly publishes?: boolean;
 }
 
 /** Starts all of it with fresh state below `folder`. */
-export async function startSite({ folder, s3Program, dockerHost }: SiteOptions): Promise<Site> {
+export async function startSite({ folder, s3Program, dockerHost, publishes = false }: SiteOptions): Promise<Site> {
   await using started = new AsyncDisposableStack();
   const dataDir = join(folder, "origin");
   const account = await initOrigin(dataDir, { email: "bench@example.com" });
+  const keyPath = publishes ? await makePublisher(folder, dataDir) : undefined;
   const origin = started.use(
     await startTally(["origin", "serve", "--data-dir", dataDir, "--port", "0", "--log-level", "warning"]),
   );
@@ -47,6 +53,7 @@ export async function startSite({ folder, s3Program, dockerHost }: SiteOptions):
       STATE_DIR: join(folder, "state"),
       IMAGES_PATH: join(folder, "images.enc"),
       ...(dockerHost === undefined ? {} : { DOCKER_HOST: dockerHost }),
+      ...(keyPath === undefined ? {} : { PUBLISHER_KEY_FILE: keyPath }),
     },
     cdn: [s3.endpoint.host],
   });
@@ -63,6 +70,14 @@ export async function startSite({ folder, s3Program, dockerHost }: SiteOptions):
     imagesPath: shipped.site.settings.imagesPath,
     [Symbol.asyncDispose]: () => processes.disposeAsync(),
   };
+}
+
+async function makePublisher(folder: string, dataDir: string): Promise<string> {
+  const jwk = await generateJwk("Ed25519");
+  const path = join(folder, "publisher.key");
+  await writeKeyPair(path, jwk);
+  await ORIGIN_COMMANDS["publisher add"]({ dataDir, key: publicHalf(jwk), name: "bench" });
+  return path;
 }
 
 /** Posts JSON and gives the JSON of the answer. @throws {Error} unless the status is 200 */
