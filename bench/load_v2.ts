@@ -50,7 +50,7 @@ export async function benchLoadV2(bench: Bench): Promise<void> {
 }
 
 /** One MiB out of the middle of a large resource, beside curl on as many bytes of the big part. */
-export async function benchRange(bench: Bench): Promise<void> {
+export async function benchDeviceRange(bench: Bench): Promise<void> {
   await using published = await publish(bench, "range");
   const { site } = published;
   const start = Math.floor(bench.sizeBytes / 2) + 12_345;

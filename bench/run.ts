@@ -9,7 +9,7 @@ import { benchAccel } from "./accel.ts";
 import { benchArtifacts } from "./artifacts.ts";
 import { benchHealth } from "./health.ts";
 import { benchLoad } from "./load.ts";
-import { benchLoadV2, benchRange } from "./load_v2.ts";
+import { benchDeviceRange, benchLoadV2 } from "./load_v2.ts";
 import { benchParts } from "./parts.ts";
 import { benchPlatform } from "./platform.ts";
 import { benchRange } from "./range.ts";
@@ -41,10 +41,12 @@ const BENCHMARKS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
     await benchLoad(bench);
     await benchLoadV2(bench);
   },
-  range: benchRange,
   unlock: benchUnlock,
   seal: benchSeal,
-  range: benchRange,
+  range: async (bench) => {
+    await benchRange(bench);
+    await benchDeviceRange(bench);
+  },
   accel: benchAccel,
   platform: benchPlatform,
   artifacts: benchArtifacts,

@@ -152,6 +152,8 @@ Deno.test("tally login, upload, whoami, load and logout do what they say, by a d
       site.demo.originUrl.href,
       "--model-cache-dir",
       "cache",
+      "--state-dir",
+      "state",
       "--email",
       email,
       "--password-stdin",
