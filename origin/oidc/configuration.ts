@@ -24,6 +24,7 @@ export interface IssuerParts {
 export const DEVICE_INTERVAL_SECONDS = 5;
 
 const DAY_SECONDS = 24 * 3600;
+const DEVICE_CODE_SECONDS = 600;
 const SCOPES = ["openid", "offline_access", "email", "profile"];
 
 /** Paths of the issuer, below the public address: those of the platform's known installations. */
@@ -41,7 +42,10 @@ export function providerConfiguration(parts: IssuerParts): object {
   const { library, records, accounts, key, cookieKey, interactionPath } = parts;
   return {
     adapter: (model: string) =>
-      records.adapter(model, () => new library.errors.InvalidGrant(`${model} was used already`)),
+      records.adapter(model, {
+        consumed: () => new library.errors.InvalidGrant(`${model} was used already`),
+        full: () => new library.errors.TemporarilyUnavailable("too many sign-ins are under way"),
+      }),
     jwks: { keys: [key] },
     routes: ISSUER_ROUTES,
     cookies: cookieSettings(cookieKey),
@@ -102,14 +106,15 @@ function resourceServer(resource: string, library: OidcLibrary): Promise<object>
 }
 
 /** A consent is kept for longer than any refresh token under it, and each of those lives on by being exchanged. */
-function lifetimes(): Readonly<Record<string, number>> {
+function lifetimes(): object {
   return {
     AccessToken: ISSUED_LIFETIME_SECONDS,
     IdToken: ISSUED_LIFETIME_SECONDS,
     AuthorizationCode: 60,
-    DeviceCode: 600,
+    DeviceCode: DEVICE_CODE_SECONDS,
     Interaction: 1800,
-    Session: DAY_SECONDS / 2,
+    Session: (_context: OidcContext, { accountId }: { accountId?: string }) =>
+      accountId === undefined ? DEVICE_CODE_SECONDS : DAY_SECONDS / 2,
     RefreshToken: 30 * DAY_SECONDS,
     Grant: 365 * DAY_SECONDS,
   };

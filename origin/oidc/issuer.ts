@@ -70,7 +70,12 @@ export class Issuer {
   async #program(): Promise<NodeProgram> {
     const key = await this.keys.current();
     if (this.#ready?.kid !== key.kid) this.#ready = { kid: key.kid, program: this.#prepare(key) };
-    return await this.#ready.program;
+    try {
+      return await this.#ready.program;
+    } catch (error) {
+      this.#ready = undefined; // the next request tries again
+      throw error;
+    }
   }
 
   async #prepare(key: IssuerKey): Promise<NodeProgram> {

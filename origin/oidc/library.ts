@@ -11,6 +11,7 @@ export interface OidcLibrary {
   readonly errors: {
     readonly InvalidGrant: new (detail: string) => Error;
     readonly InvalidTarget: new () => Error;
+    readonly TemporarilyUnavailable: new (description: string) => Error;
     readonly SessionNotFound: new (detail: string) => Error;
   };
   readonly interactionPolicy: {
