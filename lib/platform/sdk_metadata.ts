@@ -43,7 +43,7 @@ export function runSdkMetadata(source: RunSource, { tags, note }: RunLabels): Js
     user: {
       organization_id: organization.id,
       organization_name: organization.name ?? organization.id,
-      user_email: user.email,
+      user_email: user.email ?? "",
       user_id: user.id,
     },
     ...(ci === undefined ? {} : { ci: { github: ci } }),
