@@ -1,14 +1,7 @@
 import type { Command } from "commander";
-import { KEY_KINDS, publicKeyPath, readPublicKey, rotateKeyPair, writeKeyPair } from "../../lib/crypto/key_file.ts";
-import { type Curve, generateJwk, thumbprint } from "../../lib/crypto/okp_key.ts";
-import { UsageError } from "../../lib/errors.ts";
+import type { KindFlags } from "../offline/keys.ts";
 import type { Shell } from "../shell.ts";
 import { adopt, verb } from "../verb.ts";
-
-interface KindFlags {
-  readonly device?: true;
-  readonly publisher?: true;
-}
 
 /** `tally keys`: makes, shows and replaces keys of devices and publishers, offline. */
 export function keysCommand(shell: Shell): Command {
@@ -20,7 +13,7 @@ export function keysCommand(shell: Shell): Command {
   return command;
 }
 
-function newCommand({ output }: Shell): Command {
+function newCommand(shell: Shell): Command {
   return verb("new", "Make a key: FILE for its owner only, and FILE.pub for everybody", [
     ["tally keys new --device --out device.key", "X25519: opens what was sealed for it"],
     ["tally keys new --publisher --out release.key", "Ed25519: signs what is sealed with it"],
@@ -29,27 +22,23 @@ function newCommand({ output }: Shell): Command {
     .option("--publisher", "a publisher's key (Ed25519)")
     .requiredOption("--out <file>", "where to; a file that exists is never replaced")
     .action(async ({ out, ...kind }: KindFlags & { out: string }) => {
-      const jwk = await generateJwk(curveOf(kind));
-      await writeKeyPair(out, jwk);
-      const kid = await thumbprint(jwk);
-      const facts = { kind: KEY_KINDS[jwk.crv], kid, private: out, public: publicKeyPath(out) };
-      output.result(facts, `Made the ${facts.kind} key ${kid}`, `Private: ${out}`, `Public:  ${facts.public}`);
+      const { newKey } = await import("../offline/keys.ts");
+      await newKey(shell, out, kind);
     });
 }
 
-function showCommand({ output }: Shell): Command {
+function showCommand(shell: Shell): Command {
   return verb("show", "Show what a public key is for, and its name", [
     ["tally keys show device.key.pub", "the name (kid) that grants and manifests carry"],
   ])
     .argument("<file>", "a public half: FILE.pub")
     .action(async (path: string) => {
-      const jwk = await readPublicKey(path);
-      const facts = { kind: KEY_KINDS[jwk.crv], curve: jwk.crv, kid: await thumbprint(jwk), x: jwk.x };
-      output.result(facts, `Kind:   ${facts.kind} (${facts.curve})`, `Name:   ${facts.kid}`, `Public: ${facts.x}`);
+      const { showKey } = await import("../offline/keys.ts");
+      await showKey(shell, path);
     });
 }
 
-function rotateCommand({ output }: Shell): Command {
+function rotateCommand(shell: Shell): Command {
   return verb("rotate", "Put a new key in the place of an old one, which is kept beside it", [
     ["tally keys rotate --publisher release.key", "devices must learn release.key.pub before they believe it"],
     ["tally keys rotate --device device.key", "what was sealed for the old one still opens with the old one"],
@@ -57,16 +46,8 @@ function rotateCommand({ output }: Shell): Command {
     .argument("<file>", "the private half of the key to replace")
     .option("--device", "it is a device's key")
     .option("--publisher", "it is a publisher's key")
-    .action(async (path: string, flags: KindFlags) => {
-      const jwk = await generateJwk(curveOf(flags));
-      const previous = await rotateKeyPair(path, jwk);
-      const kid = await thumbprint(jwk);
-      const facts = { kind: KEY_KINDS[jwk.crv], kid, private: path, public: publicKeyPath(path), previous };
-      output.result(facts, `The ${facts.kind} key is now ${kid}`, `The one before it: ${previous}`);
+    .action(async (path: string, kind: KindFlags) => {
+      const { rotateKey } = await import("../offline/keys.ts");
+      await rotateKey(shell, path, kind);
     });
-}
-
-function curveOf({ device, publisher }: KindFlags): Curve {
-  if (device === publisher) throw new UsageError("Say what the key is for: --device or --publisher");
-  return device ? "X25519" : "Ed25519";
 }
