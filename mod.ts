@@ -24,6 +24,7 @@ export { ApiClient, type ApiClientOptions } from "./lib/training/api_client.ts";
 export { CdnManager } from "./lib/training/cdn_manager.ts";
 export { type ApiAccount, readApiAccount } from "./lib/training/config_file.ts";
 export type { LoadedResource } from "./lib/resources/load.ts";
+export type { LoadSource } from "./lib/cdn/media.ts";
 export type { PublishedResource } from "./lib/resources/upload.ts";
 export type { ByteSource } from "./lib/cdn/store.ts";
 export type { Bytes } from "./lib/bytes.ts";
@@ -77,7 +78,16 @@ export { noteFilter, tagsFilter } from "./lib/platform/metadata_filter.ts";
 export { masked, maskMe } from "./lib/platform/masking.ts";
 export { maskUserInfo, type TokenInfo, type UserInfo } from "./lib/platform/user_info.ts";
 export type { ArtifactOutcome, RunDownload, RunDownloadOptions } from "./lib/platform/downloads.ts";
-export type { RateLimit } from "./lib/http/rate_limit.ts";
+export { downloadFailure } from "./lib/platform/downloads.ts";
+export { parseRate, RateLimit } from "./lib/http/rate_limit.ts";
+export {
+  type ObjectUri,
+  parseObjectUri,
+  type SignedUrlOptions,
+  type Signers,
+  signObjectUrl,
+} from "./lib/platform/signed_url.ts";
+export { parseServiceAccount, type ServiceAccount } from "./lib/platform/gcs_signed_url.ts";
 export type { JsonObject, Word } from "./lib/platform/wire.ts";
 export type { Me, OrganizationData, UserData } from "./lib/platform/account_wire.ts";
 export type {

@@ -12,6 +12,7 @@ export const DIRECT_SETTINGS: readonly SettingKey[] = [
   "cdnConfig",
   "modelCacheDir",
   "modelCacheQuota",
+  "mediaDirs",
   "limitRate",
   "resourceFormat",
   "publisherKeyFile",

@@ -8,6 +8,7 @@ import { AuditTrail } from "./audit/audit_trail.ts";
 import type { Bytes } from "./bytes.ts";
 import { CacheQuota } from "./cdn/cache_quota.ts";
 import { BigPartCache } from "./cdn/cached.ts";
+import { Media } from "./cdn/media.ts";
 import { openStore } from "./cdn/open.ts";
 import { parseCdnFile } from "./config/cdn_file.ts";
 import type { Settings } from "./config/options.ts";
@@ -77,6 +78,7 @@ export async function createServices(
   const { api, readApiResource, cdn } = partsFor(session);
   const quota = new CacheQuota(settings.modelCacheDir, { quotaBytes: settings.modelCacheQuota, clock });
   const cache = new BigPartCache(settings.modelCacheDir, quota);
+  const media = new Media(settings.mediaDirs ?? [], log);
   await cache.sweep();
   const library = await accelerator(settings.cryptoAccel, settings.cryptoLibrary, log);
   const sharedKey = once(async () => aesKey(await resourceKeyString(), library));
@@ -89,16 +91,25 @@ export async function createServices(
     references: settings.images.map((name) => `${name}:${settings.apiVersion}`),
     signIn: unlockSignIn(newSession, (own) => {
       const { api, cdn } = partsFor(own);
-      const { openArchive } = resourcesInV2(settings, { apiDeps, session: own, hardware, cdn, quota, log, clock });
+      const { openArchive } = resourcesInV2(settings, {
+        apiDeps,
+        session: own,
+        hardware,
+        cdn,
+        media,
+        quota,
+        log,
+        clock,
+      });
       return { keyFragment: (signal) => api.keyFragment(signal), openArchive };
     }),
     library,
     log,
     clock,
   });
-  const v2 = resourcesInV2(settings, { apiDeps, session, hardware, cdn, quota, log, clock });
+  const v2 = resourcesInV2(settings, { apiDeps, session, hardware, cdn, media, quota, log, clock });
   const v1 = {
-    load: resourceLoader({ readApiResource, cdn, cache, sharedKey, log, clock }),
+    load: resourceLoader({ readApiResource, cdn, media, cache, sharedKey, log, clock }),
     stage: uploadStager({ sendSmallPart, cdn, cache, sharedKey, log }),
   };
   const { resourceFormat: format } = settings;

@@ -3,6 +3,7 @@ import { V2Api } from "./api/v2_api.ts";
 import type { Session } from "./auth/session.ts";
 import type { CacheQuota } from "./cdn/cache_quota.ts";
 import { ContentCache } from "./cdn/content_cache.ts";
+import type { Media } from "./cdn/media.ts";
 import type { ObjectStore } from "./cdn/store.ts";
 import type { Settings } from "./config/options.ts";
 import { readPrivateKey } from "./crypto/key_file.ts";
@@ -47,6 +48,7 @@ export interface ServicesV2Deps {
   readonly session: Session;
   readonly hardware: () => Promise<HardwareFacts>;
   readonly cdn: () => Promise<ObjectStore>;
+  readonly media?: Media;
   readonly quota: CacheQuota;
   readonly log: Logger;
   readonly clock: Clock;
@@ -57,7 +59,7 @@ const NOT_OFFERED_MS = 10 * 60_000;
 
 /** Puts the parts of format v2 together. Nothing is read, written or asked before it is needed. */
 export function resourcesInV2(settings: Settings, deps: ServicesV2Deps): ServicesV2 {
-  const { apiDeps, session, hardware, cdn, quota, log, clock } = deps;
+  const { apiDeps, session, hardware, cdn, media, quota, log, clock } = deps;
   const api = new V2Api({ ...apiDeps, tokens: session });
   const isOffered = offerMemory((signal) => api.isOffered(signal), clock);
   const folder = new StateFolder(settings.stateDir, clock);
@@ -71,7 +73,7 @@ export function resourcesInV2(settings: Settings, deps: ServicesV2Deps): Service
     ...{ enrolment, floors, log },
     userId: () => userOf(session),
   });
-  const loading = { openVersion, cdn, cache, pending, log, clock };
+  const loading = { openVersion, cdn, media, cache, pending, log, clock };
   const archive = { ...loading, enrolment, floors, userId: () => userOf(session) };
   return {
     ...{ enrolment, floors, isOffered },

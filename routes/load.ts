@@ -18,7 +18,7 @@ const filenameSchema = nameSchema("filename", "detector.onnx");
 const headersSchema = z.object({
   "Content-Length": z.int(),
   ETag: z.string().openapi({ description: "Changes with every published version" }),
-  "X-Tally-Source": z.enum(["cache", "cdn"]).openapi({ description: "Where the big part came from" }),
+  "X-Tally-Source": z.enum(["cache", "media", "cdn"]).openapi({ description: "Where the big part came from" }),
 });
 
 /**

@@ -17,7 +17,7 @@ const headersSchema = z.object({
   "Content-Length": z.int(),
   ETag: z.string().openapi({ description: "Changes with every published version" }),
   "Accept-Ranges": z.enum(["bytes", "none"]).openapi({ description: "`none` for a resource of format v1" }),
-  "X-Tally-Source": z.enum(["cache", "cdn"]).openapi({ description: "Where the big part came from" }),
+  "X-Tally-Source": z.enum(["cache", "media", "cdn"]).openapi({ description: "Where the big part came from" }),
 });
 
 /**

@@ -58,6 +58,10 @@ function port(value: string): number {
   return number;
 }
 
+function folders(value: string): readonly string[] {
+  return listOf(value).map(absolutePath);
+}
+
 function byteSize(value: string): number {
   const [, figure = "", unit = ""] = /^(\d{1,15})([KMGT]?)$/i.exec(value) ?? [];
   const size = Number(figure || NaN) * 1024 ** (unit === "" ? 0 : "KMGT".indexOf(unit.toUpperCase()) + 1);
@@ -283,6 +287,12 @@ export const OPTIONS = {
     resourceName,
     undefined,
     "folder/name under which the archive at IMAGES_PATH is published in format v2; its small part comes from the API",
+  ),
+  mediaDirs: option(
+    "MEDIA_DIRS",
+    folders,
+    undefined,
+    "Folders (USB sticks, shares) that are looked into before the CDN, each laid out as a CDN folder is; with commas",
   ),
   limitRate: option(
     "LIMIT_RATE",

@@ -9,6 +9,7 @@ const PAYLOAD_HEADER = "x-goog-content-sha256";
 
 /** Who signs: what a service account's key file holds. */
 export interface ServiceAccount {
+  /** The account's name. */
   readonly email: string;
   /** For RSASSA-PKCS1-v1_5 with SHA-256; it cannot be read out. */
   readonly key: CryptoKey;

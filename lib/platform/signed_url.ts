@@ -8,8 +8,11 @@ export const LONGEST_EXPIRY_SECONDS = 604_800;
 
 /** An object at a provider. */
 export interface ObjectUri {
+  /** Google Cloud Storage, or an S3 server. */
   readonly provider: "gs" | "s3";
+  /** The bucket. */
   readonly bucket: string;
+  /** Name of the object in it. */
   readonly key: string;
 }
 
@@ -23,8 +26,11 @@ export interface Signers {
 
 /** What a signed address is good for. */
 export interface SignedUrlOptions {
+  /** To read, or to write; to read where it is left out. */
   readonly method?: "GET" | "PUT";
+  /** From one second to seven days. */
   readonly expiresSeconds: number;
+  /** From when on it is good, in milliseconds since 1970. */
   readonly nowMs: number;
 }
 

@@ -1,6 +1,7 @@
 import { type Bytes, concat } from "../bytes.ts";
 import { type BigPartCache, type CachedBigPart, type Pairing, type ResourceName, withCrc32 } from "../cdn/cached.ts";
 import { DigestCheck, matchesDigests } from "../cdn/digest.ts";
+import type { LoadSource, Media, OnMedium } from "../cdn/media.ts";
 import type { GetOptions, ObjectFacts, ObjectStore } from "../cdn/store.ts";
 import { BLOCK_BYTES, decryptCbc, plainSize } from "../crypto/cbc_v1.ts";
 import { type CbcKey, sha256Hex } from "../crypto/keys.ts";
@@ -28,7 +29,7 @@ export interface LoadedResource {
   /** Without quotes; changes with every published version. */
   readonly etag: string;
   /** Where the big part came from. */
-  readonly source: "cache" | "cdn";
+  readonly source: LoadSource;
 }
 
 /** Loads a resource: small part from the API, big part from the cache or the CDN, decrypted as it streams. */
@@ -38,6 +39,8 @@ export type LoadResource = (request: LoadRequest) => Promise<LoadedResource>;
 export interface LoadDeps {
   readonly readApiResource: ReadApiResource;
   readonly cdn: () => Promise<ObjectStore>;
+  /** Where big parts may lie nearer than in the CDN. */
+  readonly media?: Media | undefined;
   readonly cache: BigPartCache;
   /** The shared resource key. */
   readonly sharedKey: () => Promise<CbcKey>;
@@ -57,7 +60,7 @@ interface SmallPart {
 /** A big part that belongs to the small part at hand. */
 interface BigPart {
   readonly sizeBytes: number;
-  readonly source: "cache" | "cdn";
+  readonly source: LoadSource;
   open(): Promise<ByteStream>;
   tail(sizeBytes: number): Promise<ByteStream>;
   /** Looks whether it is to blame for what could not be opened; then it is removed, and reading again helps. */
@@ -121,9 +124,30 @@ async function findBigPart(
   if (facts === undefined) throw new NotFoundError(`Cannot load "${nameOf(resource)}": the CDN has no big part of it`);
   if (facts.pairedWith !== undefined && facts.pairedWith !== small.sha256) throw apart(resource);
   const confirmedCrc32 = cached && await crc32IfCurrent(cached, facts);
-  if (cached === undefined || confirmedCrc32 === undefined) return fromCdn(deps, resource, small, store, facts, signal);
+  if (cached === undefined || confirmedCrc32 === undefined) {
+    const medium = await findOnMedium(deps, resource, facts);
+    return fromStore(deps, { resource, small, store, facts, medium }, signal);
+  }
   await pair(deps, resource, { smallSha256: small.sha256, etag: facts.etag, crc32: confirmedCrc32 });
   return fromCache(deps, resource, cached, confirmedCrc32);
+}
+
+/** A medium is used when all that lies there is what the CDN says: v1 would not notice another version. */
+async function findOnMedium(
+  { media, log }: LoadDeps,
+  resource: ResourceName,
+  { digests, sizeBytes }: ObjectFacts,
+): Promise<OnMedium | undefined> {
+  const query = { bucket: resource.folder, key: bigPartName(resource.name), sizeBytes };
+  for (const found of await media?.find(query) ?? []) {
+    try {
+      const { body } = await found.store.get(query.bucket, query.key, { ifMatch: found.facts.etag });
+      if (await matchesDigests(body, digests, sizeBytes) === "equal") return found;
+    } catch (error) {
+      log.warning("medium_not_read", { ...resource, why: messageOf(error) });
+    }
+  }
+  return undefined;
 }
 
 /** A cache that cannot be read keeps the resource from nobody. */
@@ -177,25 +201,31 @@ function fromCache({ cache, log }: LoadDeps, resource: ResourceName, cached: Cac
   };
 }
 
-function fromCdn(
-  deps: LoadDeps,
-  resource: ResourceName,
-  small: SmallPart,
-  store: ObjectStore,
-  { etag, digests, sizeBytes }: ObjectFacts,
-  signal?: AbortSignal,
-): BigPart {
+interface Stored {
+  readonly resource: ResourceName;
+  readonly small: SmallPart;
+  readonly store: ObjectStore;
+  /** What the CDN says of it. */
+  readonly facts: ObjectFacts;
+  /** Where the same bytes are nearer. */
+  readonly medium: OnMedium | undefined;
+}
+
+function fromStore(deps: LoadDeps, stored: Stored, signal?: AbortSignal): BigPart {
+  const { resource, small, medium, facts: { digests, sizeBytes, etag } } = stored;
+  const store = medium?.store ?? stored.store;
+  const ifMatch = medium?.facts.etag ?? etag;
   const key = bigPartName(resource.name);
   const get = async (options: GetOptions) => {
     try {
-      return await store.get(resource.folder, key, { ...options, ifMatch: etag, ...(signal ? { signal } : {}) });
+      return await store.get(resource.folder, key, { ...options, ifMatch, ...(signal ? { signal } : {}) });
     } catch (error) {
       throw error instanceof ConflictError ? apart(resource) : error; // replaced since we looked
     }
   };
   return {
     sizeBytes,
-    source: "cdn",
+    source: medium === undefined ? "cdn" : "media",
     tail: async (last) => (await get({ range: { last } })).body,
     discardIfDamaged: () => Promise.resolve(false),
     open: async () => {

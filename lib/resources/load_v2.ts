@@ -1,5 +1,6 @@
 import { type Bytes, toBase64Url } from "../bytes.ts";
 import type { ContentCache, ContentName } from "../cdn/content_cache.ts";
+import type { Media } from "../cdn/media.ts";
 import type { ObjectStore } from "../cdn/store.ts";
 import { allUnits, type BigPart, HASH_BYTES, openUnits, type UnitRange } from "../crypto/open_units.ts";
 import { unitStart } from "../crypto/unit_layout.ts";
@@ -16,12 +17,14 @@ import { CacheDownload } from "./cache_download.ts";
 import type { FindResource, OpenBody, OpenResource } from "./open_resource.ts";
 import type { OpenVersion } from "./small_part_v2.ts";
 import { verifiedUnits } from "./unit_feed.ts";
-import { fileUnits, partialUnits, storeUnits, type UnitSource } from "./unit_sources.ts";
+import { fileUnits, mediumUnits, partialUnits, storeUnits, type UnitSource } from "./unit_sources.ts";
 
 /** What loading in format v2 needs. */
 export interface LoadV2Deps {
   readonly openVersion: OpenVersion;
   readonly cdn: () => Promise<ObjectStore>;
+  /** Where big parts may lie nearer than in the CDN. */
+  readonly media?: Media | undefined;
   readonly cache: ContentCache;
   /** What goes on in the cache behind a caller. */
   readonly pending: Turns;
@@ -88,8 +91,9 @@ class Loading {
     }
     const download = await CacheDownload.start(this.#deps, nameOf(manifest), big.sizeBytes);
     const begun = download?.file === undefined ? [] : [partialUnits(download.file, { big, end: range.end })];
-    const feed = this.#feed(range, [...begun, this.#store(range)], download);
-    return { body: openUnits(feed, big, range), source: "cdn" };
+    const media = await this.#media(range);
+    const feed = this.#feed(range, [...begun, ...media, this.#store(range)], download);
+    return { body: openUnits(feed, big, range), source: media.length > 0 ? "media" : "cdn" };
   }
 
   /** Some bytes of it, from the units that hold them. */
@@ -97,9 +101,9 @@ class Loading {
     const { big } = this.#state;
     const wanted = plainRange(big, start, end);
     const cached = await this.#cached(wanted.units);
-    const sources = cached === undefined ? [] : [cached];
-    const feed = this.#feed(wanted.units, [...sources, this.#store(wanted.units)]);
-    return { body: openRange(feed, big, wanted), source: cached === undefined ? "cdn" : "cache" };
+    const near = cached === undefined ? await this.#media(wanted.units) : [cached];
+    const feed = this.#feed(wanted.units, [...near, this.#store(wanted.units)]);
+    return { body: openRange(feed, big, wanted), source: near[0]?.name ?? "cdn" };
   }
 
   #feed(range: UnitRange, sources: readonly UnitSource[], download?: CacheDownload): ByteStream {
@@ -129,6 +133,14 @@ class Loading {
       log.warning("cache_not_read", { ...nameOf(manifest), why: messageOf(error) });
       return undefined;
     }
+  }
+
+  async #media({ end }: UnitRange): Promise<UnitSource[]> {
+    const { big, manifest } = this.#state;
+    const name = nameOf(manifest);
+    const query = { bucket: name.folder, key: name.key, sizeBytes: big.sizeBytes };
+    const found = await this.#deps.media?.find(query) ?? [];
+    return found.map((medium) => mediumUnits(medium, name, { big, end }));
   }
 
   #store(range: UnitRange): UnitSource {

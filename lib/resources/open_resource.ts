@@ -1,5 +1,6 @@
 import type { ByteStream } from "../streams.ts";
 import type { ResourceName } from "../cdn/cached.ts";
+import type { LoadSource } from "../cdn/media.ts";
 
 /** Which resource. Both names have passed `parseName`. */
 export interface OpenRequest extends ResourceName {
@@ -14,7 +15,7 @@ export interface OpenRequest extends ResourceName {
 export interface OpenBody {
   /** Plaintext; nothing leaves before it was checked. Cancel it when it is not read to its end. */
   readonly body: ByteStream;
-  readonly source: "cache" | "cdn";
+  readonly source: LoadSource;
 }
 
 /** A resource that may be loaded. Close it when it is not opened. */

@@ -1,5 +1,6 @@
 import type { Bytes } from "../bytes.ts";
 import type { ContentName } from "../cdn/content_cache.ts";
+import type { LoadSource, OnMedium } from "../cdn/media.ts";
 import type { ByteSource, ObjectStore } from "../cdn/store.ts";
 import { type BigPart, unitEnd } from "../crypto/open_units.ts";
 import { unitStart } from "../crypto/unit_layout.ts";
@@ -11,7 +12,7 @@ import type { PartialFile } from "../system/partial_file.ts";
 
 /** A place that has some units of a big part. Nothing that it gives is believed. Calls come one at a time. */
 export interface UnitSource extends AsyncDisposable {
-  readonly name: "cache" | "cdn";
+  readonly name: LoadSource;
   has(index: number): boolean;
   /** One unit; fastest when they are asked for in order. */
   read(index: number): Promise<Bytes>;
@@ -69,6 +70,27 @@ export function storeUnits(
     name: "cdn",
     has: () => true,
     read: (index) => withRetry(() => units.read(index), { policy: RETRY, clock, signal }),
+    [Symbol.asyncDispose]: () => units.close(),
+  };
+}
+
+/** A big part on a medium, which may be pulled out: what cannot be read there is read elsewhere, at once. */
+export function mediumUnits({ store, facts }: OnMedium, { folder, key }: ContentName, wanted: UnitsWanted): UnitSource {
+  let isThere = true;
+  const units = new InOrder(wanted, async (start, end) => {
+    return (await store.get(folder, key, { range: { start, end }, ifMatch: facts.etag })).body;
+  });
+  return {
+    name: "media",
+    has: () => isThere,
+    async read(index) {
+      try {
+        return await units.read(index);
+      } catch (error) {
+        isThere = false;
+        throw error;
+      }
+    },
     [Symbol.asyncDispose]: () => units.close(),
   };
 }

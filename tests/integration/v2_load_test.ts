@@ -5,6 +5,7 @@ import { collect } from "../../lib/streams.ts";
 import { eventually } from "../support/eventually.ts";
 import { keystream } from "../support/keystream.ts";
 import { OriginSite } from "../support/origin_site.ts";
+import { tempFolder } from "../support/temp_folder.ts";
 import { V2Device } from "../support/v2_device.ts";
 import { V2_RESOURCE, V2Publisher } from "../support/v2_publisher.ts";
 
@@ -52,4 +53,31 @@ Deno.test("an upload in format v2 by a device with a publisher's key is loaded b
   const versions = await site.call("GET", `/v2/resources/${folder}/${name}/versions`, { token: publisher.token });
   assert.deepEqual(versions.json<{ seq: number }[]>().map(({ seq }) => seq), [2, 1]);
   assert.deepEqual(await device.load(folder, name), keystream("upload 2", 20 * MIB + 2));
+});
+
+Deno.test("load() in format v2 takes what is right from a medium, and the rest from the CDN", async () => {
+  await using site = await OriginSite.start();
+  await using medium = await tempFolder();
+  const publisher = await V2Publisher.at(site);
+  await using device = await V2Device.start(site, { flags: { "media-dirs": `/not-plugged-in,${medium.path}` } });
+  await device.signIn((await site.user("Operator")).email);
+  const plain = keystream("medium", 3 * MIB);
+  const { manifest } = await publisher.publish(plain, { seq: 1 });
+  const { key } = manifest.big;
+  const load = async () => {
+    const { body, source } = await device.services.load(V2_RESOURCE);
+    assert.deepEqual(await collect(body, 4 * MIB), plain);
+    await eventually("it is cached", () => Deno.stat(device.cachePath(folder, key)).then(() => true, () => false));
+    return source;
+  };
+  assert.equal(await load(), "cdn");
+  await Deno.mkdir(join(medium.path, folder));
+  await Deno.rename(device.cachePath(folder, key), join(medium.path, folder, key));
+  assert.equal(await load(), "media");
+
+  const big = await Deno.readFile(join(medium.path, folder, key));
+  await Deno.writeFile(join(medium.path, folder, key), big.with(MIB + 5, (big[MIB + 5] ?? 0) ^ 1));
+  await Deno.remove(device.cachePath(folder, key));
+  assert.equal(await load(), "media");
+  assert.deepEqual(await Deno.readFile(device.cachePath(folder, key)), big);
 });

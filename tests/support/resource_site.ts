@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Bytes, utf8 } from "../../lib/bytes.ts";
 import { BigPartCache } from "../../lib/cdn/cached.ts";
+import { Media } from "../../lib/cdn/media.ts";
 import { openStore } from "../../lib/cdn/open.ts";
 import type { ObjectStore } from "../../lib/cdn/store.ts";
 import { aesKey, resourceKeyString } from "../../lib/crypto/keys.ts";
@@ -31,6 +32,8 @@ export class ResourceSite implements AsyncDisposable {
   refuseSmallPart: (() => Promise<void>) | undefined;
   readonly #folder: TempFolder;
   readonly #deps;
+  /** A stick, which is looked into before the CDN; it is not there until a test makes it. */
+  readonly mediumPath: string;
 
   private constructor(folder: TempFolder, store: ObjectStore, onSleep?: () => Promise<void>) {
     this.#folder = folder;
@@ -39,7 +42,9 @@ export class ResourceSite implements AsyncDisposable {
     this.cdnPath = join(folder.path, "cdn");
     this.cache = new BigPartCache(this.cachePath);
     this.clock = testClock(onSleep);
+    this.mediumPath = join(folder.path, "medium");
     this.#deps = {
+      media: new Media([join(folder.path, "not-plugged-in"), this.mediumPath], silentLogger),
       cdn: () => Promise.resolve(this.store),
       cache: this.cache,
       sharedKey: async () => aesKey(await resourceKeyString()),

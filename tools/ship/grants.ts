@@ -147,6 +147,13 @@ export const GRANTS: readonly Grant[] = [
   {
     right: "read",
     programs: ["device"],
+    what: "`MEDIA_DIRS`",
+    reason: "Sticks and shares that are looked into before the CDN.",
+    values: ({ settings: { mediaDirs } }) => mediaDirs ?? [],
+  },
+  {
+    right: "read",
+    programs: ["device"],
     what: "`HARDWARE_FILE`, else `HARDWARE_ROOT`",
     reason:
       "Hardware facts that were collected outside, or bind mounts of what the kernel says: `/proc` and `/sys` themselves stay closed.",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import type { Bytes } from "../../../../lib/bytes.ts";
 import type { ObjectStore } from "../../../../lib/cdn/store.ts";
 import { aesKey } from "../../../../lib/crypto/keys.ts";
@@ -248,3 +249,33 @@ async function broken(store: ObjectStore, args: Parameters<ObjectStore["get"]>) 
   }, () => reader.cancel());
   return { ...object, body };
 }
+
+Deno.test("load() takes the big part from a medium when the CDN confirms all of its bytes, and from the CDN when not", async () => {
+  await using site = await ResourceSite.open();
+  await site.publisher().publish(version(1));
+  const key = `${RESOURCE.name}.big`;
+  const big = await Deno.readFile(join(site.cdnPath, RESOURCE.folder, key));
+  const store = site.store;
+  const sha256 = createHash("sha256").update(big).digest("hex");
+  const withDigest: ObjectStore["head"] = async (...args) => {
+    const facts = await store.head(...args);
+    return facts && { ...facts, digests: { sha256 } };
+  };
+  const onMedium = join(site.mediumPath, RESOURCE.folder, key);
+  await Deno.mkdir(join(site.mediumPath, RESOURCE.folder), { recursive: true });
+  await Deno.writeFile(onMedium, big);
+  site.store = altered(store, { head: withDigest, get: away });
+  assert.deepEqual(await site.loadWhole(), { plain: version(1), source: "media", sizeBytes: 100_000 });
+  assert.equal((await site.loadWhole()).source, "cache");
+
+  for (const [what, bytes] of [["changed", big.with(50_000, (big[50_000] ?? 0) ^ 1)], ["cut", big.slice(1)]] as const) {
+    await site.cache.evict(RESOURCE);
+    await Deno.writeFile(onMedium, bytes);
+    site.store = altered(store, { head: withDigest });
+    assert.equal((await site.loadWhole()).source, "cdn", what);
+  }
+  await site.cache.evict(RESOURCE);
+  await Deno.writeFile(onMedium, big);
+  site.store = store; // without a digest, nothing says which version lies there
+  assert.equal((await site.loadWhole()).source, "cdn");
+});
