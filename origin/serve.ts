@@ -90,7 +90,7 @@ export async function runOrigin(
     const publicDeps = { ...deps, ...signInAt(publicUrl ?? url, deps) };
     const platform = createPlatform({ ...publicDeps, settings, containers });
     const app = createOriginApp({ ...publicDeps, platform, authenticate: tokenCallers(publicDeps.tokens) });
-    working = platform.work(stopped.signal);
+    working = platform.work(stopped.signal).catch((error) => log.error("worker_failed", { error: messageOf(error) }));
     return (request, cutOff, remoteAddr) => app.fetch(request, { cutOff, remoteAddr });
   };
   try {

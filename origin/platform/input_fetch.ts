@@ -1,7 +1,9 @@
 import { lookup } from "node:dns/promises";
-import { InterruptedError, TallyError, TooLargeError } from "../../lib/errors.ts";
+import { InterruptedError, TallyError, TooLargeError, UnavailableError } from "../../lib/errors.ts";
 import { type HttpAnswer, httpClient } from "../../lib/http/client.ts";
+import { withRetry } from "../../lib/http/retry.ts";
 import { type ByteStream, watched } from "../../lib/streams.ts";
+import type { Clock } from "../../lib/system/clock.ts";
 import { mayFetchFrom } from "./address_guard.ts";
 import type { FetchInput } from "./input_source.ts";
 import { ItemInputError } from "./processor.ts";
@@ -11,20 +13,23 @@ export interface FetchRules {
   /** Whether inputs may come from this machine and private networks. */
   readonly allowPrivate: boolean;
   readonly limitBytes: number;
+  readonly clock: Clock;
 }
 
 const REDIRECT_LIMIT = 5;
 const REFUSED = "INPUT.ADDRESS_REFUSED";
 const NOT_FETCHED = "INPUT.NOT_FETCHED";
+/** The server is overloaded, or is being replaced. */
+const PASSING_STATUSES: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
 
 /**
  * Gets inputs over HTTP and HTTPS. Each host, also one that a redirect leads to, is resolved first, and the connection goes to
- * the very address that was found to be allowed. Proxies of the environment are not used.
+ * the very address that was found to be allowed. Proxies of the environment are not used. A server that is away for a moment is asked again.
  */
 export function inputFetch(rules: FetchRules): FetchInput {
   return async (url, signal) => {
     try {
-      const { headers, body } = await follow(url, signal, rules);
+      const { headers, body } = await withRetry(() => follow(url, signal, rules), { clock: rules.clock, signal });
       const declared = Number(headers.get("content-length") ?? 0);
       if (declared <= rules.limitBytes) return limited(body, rules.limitBytes);
       await body.cancel();
@@ -42,6 +47,12 @@ async function follow(first: URL, signal: AbortSignal, rules: FetchRules): Promi
     const answer = await httpClient("input server", { address })(url, { redirects: "answer", signal });
     if (answer.status === 200) return answer;
     await answer.body.cancel();
+    if (PASSING_STATUSES.has(answer.status)) {
+      throw new UnavailableError(
+        "input server",
+        `The input server at ${url.host} answers with status ${answer.status}`,
+      );
+    }
     const location = answer.headers.get("location");
     if (answer.status < 300 || answer.status >= 400 || location === null || !URL.canParse(location, url)) {
       throw new ItemInputError(

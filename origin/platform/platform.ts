@@ -59,7 +59,7 @@ export function createPlatform({ settings, containers, ...deps }: PlatformDeps):
   const files = new SignedFiles(deps);
   const catalogue = new Catalogue(state);
   const queue = new RunQueue(deps);
-  const fetchInput = inputFetch({ allowPrivate: settings.allowPrivateInputs, limitBytes: INPUT_LIMIT_BYTES });
+  const fetchInput = inputFetch({ allowPrivate: settings.allowPrivateInputs, limitBytes: INPUT_LIMIT_BYTES, clock });
   const worker = new Worker({
     ...deps,
     ...{ queue, catalogue, parallelism: settings.parallelism },

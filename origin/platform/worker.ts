@@ -3,6 +3,7 @@ import { Crc32c } from "../../lib/crc32c.ts";
 import {
   DockerError,
   InterruptedError,
+  messageOf,
   TooLargeError,
   UnavailableError,
   UpstreamTimeoutError,
@@ -11,7 +12,7 @@ import type { Logger } from "../../lib/log.ts";
 import { type ByteStream, watched } from "../../lib/streams.ts";
 import type { Clock } from "../../lib/system/clock.ts";
 import type { ObjectFolder } from "../object_store.ts";
-import type { State } from "../state.ts";
+import { isSqliteError, type State } from "../state.ts";
 import type { ApplicationVersion } from "./application.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { InputSource } from "./input_source.ts";
@@ -36,6 +37,7 @@ export interface WorkerDeps {
 }
 
 const OUTPUT_LIMIT_BYTES = 16 * 1024 ** 3;
+const BUSY_PAUSE_MS = 1_000;
 /** Longest sleep at once: a timer cannot count further than 24 days. */
 const SLEEP_LIMIT_MS = 24 * 3600_000;
 
@@ -63,7 +65,6 @@ export class Worker {
 
   /** Works until the signal is aborted. Once. */
   async run(signal: AbortSignal): Promise<void> {
-    const { queue, parallelism } = this.#deps;
     const working = new Set<Promise<void>>();
     const stop = () => {
       this.#stopped.abort();
@@ -71,23 +72,41 @@ export class Worker {
     };
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
-    queue.recover();
+    await this.#settled(() => this.#deps.queue.recover());
     while (!signal.aborted) {
       this.#wake = Promise.withResolvers();
-      if (queue.cancelOverdue().length > 0) this.notify();
-      const claim = working.size < parallelism ? queue.claim() : undefined;
-      if (claim !== undefined) {
-        const work = this.#work(claim).finally(() => {
-          working.delete(work);
-          this.#wake.resolve();
-        });
-        working.add(work);
-      } else {
+      const claim = await this.#settled(() => this.#next(working.size));
+      if (claim === undefined) {
         await this.#untilWoken();
+        continue;
       }
+      const work = this.#work(claim).finally(() => {
+        working.delete(work);
+        this.#wake.resolve();
+      });
+      working.add(work);
     }
     for (const { stop } of this.#running.values()) stop.abort(new InterruptedError());
     await Promise.all(working);
+  }
+
+  #next(workingCount: number): Claim | undefined {
+    const { queue, parallelism } = this.#deps;
+    if (queue.cancelOverdue().length > 0) this.notify();
+    return workingCount < parallelism ? queue.claim() : undefined;
+  }
+
+  /** A backup can hold the database for longer than SQLite waits for it; the change is then made later. */
+  async #settled<T>(change: () => T): Promise<T> {
+    for (;;) {
+      try {
+        return change();
+      } catch (error) {
+        if (!isSqliteError(error)) throw error;
+        this.#deps.log.warning("database_busy", { error: error.message });
+        await this.#deps.clock.sleep(BUSY_PAUSE_MS);
+      }
+    }
   }
 
   async #untilWoken(): Promise<void> {
@@ -109,11 +128,11 @@ export class Worker {
     let isPublished = false;
     try {
       await this.#process(claim, outputs, stop.signal);
-      isPublished = queue.publish(claim, outputs);
+      isPublished = await this.#settled(() => queue.publish(claim, outputs));
     } catch (error) {
-      if (this.#stopped.signal.aborted) queue.giveBack(claim);
-      else queue.fail(claim, failureOf(error));
-      log.info("item_not_processed", { ...claim, error: error instanceof Error ? error.message : String(error) });
+      const isStopped = this.#stopped.signal.aborted;
+      await this.#settled(() => isStopped ? queue.giveBack(claim) : queue.fail(claim, failureOf(error)));
+      log.info("item_not_processed", { ...claim, error: messageOf(error) });
     } finally {
       this.#running.delete(claim.itemId);
       if (!isPublished) await this.#drop(outputs);
@@ -180,9 +199,12 @@ export class Worker {
     };
   }
 
+  /** What cannot be removed now is swept at the next start. */
   async #drop(outputs: readonly StoredOutput[]): Promise<void> {
+    const { objects, log } = this.#deps;
     for (const { objectKey } of outputs) {
-      await this.#deps.objects.remove({ bucket: PLATFORM_BUCKETS.outputs, key: objectKey });
+      await objects.remove({ bucket: PLATFORM_BUCKETS.outputs, key: objectKey })
+        .catch((error) => log.warning("output_left", { objectKey, error: messageOf(error) }));
     }
   }
 

@@ -4,6 +4,7 @@ import { ItemInputError } from "../../origin/platform/processor.ts";
 import { collect } from "../../lib/streams.ts";
 import { OriginSite } from "../support/origin_site.ts";
 import { checksumItem, PlatformUser } from "../support/platform_site.ts";
+import { testClock } from "../support/test_clock.ts";
 
 const { signal } = new AbortController();
 const LIMIT_BYTES = 1000;
@@ -25,6 +26,11 @@ class InputServer implements AsyncDisposable {
     this.asked.push(pathname);
     if (pathname === "/to") return redirect(decodeURIComponent(search.slice(1)));
     if (pathname === "/loop") return redirect("/loop");
+    if (pathname === "/busy") return new Response(null, { status: 503 });
+    if (pathname === "/busy-once") {
+      const isFirst = this.asked.filter((path) => path === pathname).length === 1;
+      return isFirst ? new Response(null, { status: 503 }) : new Response("content");
+    }
     if (pathname === "/missing") return new Response(null, { status: 404 });
     if (pathname === "/large") return new Response("x".repeat(LIMIT_BYTES + 1));
     if (pathname === "/endless") return new Response(endless());
@@ -46,7 +52,7 @@ function endless(): ReadableStream<Uint8Array> {
 
 async function fetched(url: string, allowPrivate: boolean): Promise<string> {
   try {
-    const body = await inputFetch({ allowPrivate, limitBytes: LIMIT_BYTES })(new URL(url), signal);
+    const body = await inputFetch({ allowPrivate, limitBytes: LIMIT_BYTES, clock: testClock() })(new URL(url), signal);
     return new TextDecoder().decode(await collect(body, 10 * LIMIT_BYTES));
   } catch (error) {
     if (error instanceof ItemInputError) return error.errorCode;
@@ -92,6 +98,13 @@ Deno.test("inputFetch() gives up at too many redirects, other answers, too many 
   assert.equal(await fetched(`${server.url}/loop`, true), "INPUT.NOT_FETCHED");
   assert.equal(server.asked.length, 6);
   assert.equal(await fetched(`${server.url}/missing`, true), "INPUT.NOT_FETCHED");
+  assert.equal(await fetched(`${server.url}/busy`, true), "INPUT.NOT_FETCHED");
+  assert.equal(await fetched(`${server.url}/busy-once`, true), "content");
+  assert.deepEqual(
+    server.asked.filter((path) => path.startsWith("/busy")).length,
+    5,
+    "a busy server is asked three times",
+  );
   assert.equal(await fetched(`${server.url}/large`, true), "INPUT.TOO_LARGE");
   assert.equal(await fetched(`${server.url}/endless`, true), "INPUT.TOO_LARGE");
   assert.equal(await fetched("http://nowhere.invalid/", true), "INPUT.NOT_FETCHED");
