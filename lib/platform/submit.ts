@@ -1,8 +1,8 @@
-import { NotFoundError, RateLimitedError } from "../errors.ts";
+import { InterruptedError, NotFoundError, RateLimitedError, TallyError } from "../errors.ts";
 import { isTransient } from "../http/retry.ts";
 import type { PlatformApi } from "./api.ts";
 import { submissionFilter } from "./metadata_filter.ts";
-import { runCreatedAnswer, runsAnswer } from "./run_wire.ts";
+import { runCreatedAnswer, type RunData, runsAnswer } from "./run_wire.ts";
 import type { JsonObject } from "./wire.ts";
 
 const ATTEMPTS = 4;
@@ -28,7 +28,8 @@ export function submissionMark(submissionId: string): JsonObject {
 /**
  * Posts a run once, to the user's eye. A server that knows `Idempotency-Key` answers a repeated call with the run that the
  * first one made. For others, after an answer that was lost the list is searched for the run, for 5 s, before the call is
- * repeated: only a server that takes longer than that to show its run, and ignores the key, could make a second one.
+ * repeated; and after a repeated call it is searched for a second one, which is cancelled. Only a server that ignores the key,
+ * and shows the first run later than that, could leave both.
  * @returns the run's id
  * @throws as every call of {@link PlatformApi}
  */
@@ -47,7 +48,7 @@ export async function submitRun(
         timeoutMs: api.limits.submitTimeoutMs,
         signal,
       });
-      return run_id;
+      return attempt === 1 ? run_id : await onlyOne(api, submissionId, run_id, signal);
     } catch (error) {
       const found = isTransient(error) ? await appearing(api, submissionId, signal) : undefined;
       if (found !== undefined) return found;
@@ -58,18 +59,43 @@ export async function submitRun(
   }
 }
 
-/** The run that an earlier call under this id has made. */
+/** The run that an earlier call under this id has made, the oldest of several. */
 export async function findSubmitted(
   api: PlatformApi,
   submissionId: string,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
+  return (await submittedRuns(api, submissionId, signal))[0]?.run_id;
+}
+
+/** Cancels all but the oldest run that was made under this id, and names that one. */
+async function onlyOne(
+  api: PlatformApi,
+  submissionId: string,
+  latest: string,
+  signal?: AbortSignal,
+): Promise<string> {
+  try {
+    const [oldest, ...others] = await submittedRuns(api, submissionId, signal);
+    for (const { run_id } of others) {
+      const path = ["runs", run_id, "cancel"];
+      await api.tell({ method: "POST", path, timeoutMs: api.limits.cancelTimeoutMs, signal });
+    }
+    return oldest?.run_id ?? latest;
+  } catch (error) {
+    if (!(error instanceof TallyError) || error instanceof InterruptedError) throw error;
+    return latest; // the run is there: that its twin could not be looked for must not take it away
+  }
+}
+
+/** The oldest first. */
+async function submittedRuns(api: PlatformApi, submissionId: string, signal?: AbortSignal): Promise<RunData[]> {
   const query = { custom_metadata: submissionFilter(submissionId), page: 1, page_size: PAGE_SIZE };
   try {
     const runs = await api.read(runsAnswer, { path: ["runs"], query, limits: api.limits.run, nocache: true, signal });
-    return runs[0]?.run_id;
+    return runs.toSorted((one, other) => Date.parse(one.submitted_at) - Date.parse(other.submitted_at));
   } catch (error) {
-    if (error instanceof NotFoundError) return undefined; // so some servers say "none"
+    if (error instanceof NotFoundError) return []; // so some servers say "none"
     throw error;
   }
 }

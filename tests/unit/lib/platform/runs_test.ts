@@ -166,6 +166,23 @@ Deno.test("Runs.submit() repeats a call that made no run, under the same id and 
   assert.equal(platform.runs.length, 1);
 });
 
+Deno.test("Runs.submit() cancels the second run of a platform that shows the first one too late", async () => {
+  await using platform = new SmallPlatform();
+  platform.knowsIdempotencyKey = false;
+  let postCount = 0;
+  platform.intercept = ({ method, target }, handled) => {
+    if (method === "POST" && target.endsWith("/runs") && ++postCount === 1) {
+      handled();
+      return refusal(504, "lost");
+    }
+    return target.includes("/runs?") && postCount < 2 ? Response.json([]) : undefined;
+  };
+  const run = await clientOf(platform).runs.submit(SUBMISSION);
+  assert.equal(postCount, 2);
+  assert.equal(run.runId, platform.runs[0]?.runId);
+  assert.deepEqual(platform.runs.map(({ terminationReason }) => terminationReason), [null, "CANCELED_BY_USER"]);
+});
+
 Deno.test("Runs.submit() does not repeat what the platform refuses", async () => {
   await using platform = new SmallPlatform();
   platform.intercept = ({ method }) => method === "POST" ? refusal(400, "Bad metadata") : undefined;
