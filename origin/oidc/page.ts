@@ -22,6 +22,7 @@ button.main { background: #14532d; border-color: #14532d; color: #fff; font-weig
 [role=alert] { border-left: .25rem solid #b91c1c; padding-left: .75rem }
 code { font-size: 1.75rem; letter-spacing: .1em }
 `;
+const FORM_TARGET = /^[a-z][a-z0-9+.-]*:(\/\/[a-z0-9.-]+(:\d+)?|\/\/\[[0-9a-f:.]+\](:\d+)?)?$/;
 const STYLE_HASH = createHash("sha256").update(STYLE).digest("base64");
 
 /** A page as the browser gets it. It needs no script, and the policy of {@link pageHeaders} allows none. */
@@ -67,9 +68,10 @@ export function pageHeaders(sentOnTo?: string): Readonly<Record<string, string>>
   };
 }
 
-/** What `form-action` calls the place of a redirect URI. Parsing has left no character in it that means anything there. */
+/** What `form-action` calls the place of a redirect URI; `undefined` for one that could write into the policy: a host may have a `;` in it. */
 export function formTarget(redirectUri: string | undefined): string | undefined {
   const url = redirectUri === undefined ? null : URL.parse(redirectUri);
   if (url === null) return undefined;
-  return url.protocol === "https:" || url.protocol === "http:" ? url.origin : url.protocol;
+  const target = url.protocol === "https:" || url.protocol === "http:" ? url.origin : url.protocol;
+  return FORM_TARGET.test(target) ? target : undefined;
 }
