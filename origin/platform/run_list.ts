@@ -46,6 +46,8 @@ const VIEWED = `(submitted_by = ?1 OR organization_id = ?2 OR ?3 OR EXISTS (
   SELECT 1 FROM platform_grants g JOIN json_each(?4) s
     ON g.subject_type = s.value ->> 0 AND g.subject_id = s.value ->> 1
   WHERE g.resource_type = 'run' AND g.resource_id = run_id AND g.revoked_ms IS NULL))`;
+/** Found by an index. */
+const OWN = "submitted_by = ?1";
 const FILTERS = `application_id = coalesce(?5, application_id) AND version_number = coalesce(?6, version_number)
   AND submitted_by = coalesce(?7, submitted_by) AND organization_id = coalesce(?8, organization_id)
   AND (?9 IS NULL OR EXISTS (SELECT 1 FROM platform_items i WHERE i.run_id = r.run_id AND i.external_id = ?9))
@@ -71,11 +73,13 @@ export async function listRuns(
   using filter = await filters.open(query.custom_metadata);
   return filter.run(() =>
     state.all(
-      `SELECT * FROM platform_runs r WHERE ${VIEWED} AND ${FILTERS} ORDER BY ${order} LIMIT ?11 OFFSET ?12`,
+      `SELECT * FROM platform_runs r WHERE ${
+        isWide ? VIEWED : OWN
+      } AND ${FILTERS} ORDER BY ${order} LIMIT ?11 OFFSET ?12`,
       caller.userId,
-      isWide && caller.role === "admin" ? caller.organizationId : null,
-      isWide && caller.role === "super_admin" ? 1 : 0,
-      JSON.stringify(isWide ? subjectsOf(caller) : []),
+      caller.role === "admin" ? caller.organizationId : null,
+      caller.role === "super_admin" ? 1 : 0,
+      JSON.stringify(subjectsOf(caller)),
       query.application_id ?? null,
       query.application_version ?? null,
       submitter === "me" ? caller.userId : submitter ?? null,

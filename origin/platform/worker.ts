@@ -1,25 +1,16 @@
-import { createHash } from "node:crypto";
-import { Crc32c } from "../../lib/crc32c.ts";
-import {
-  DockerError,
-  InterruptedError,
-  messageOf,
-  TooLargeError,
-  UnavailableError,
-  UpstreamTimeoutError,
-} from "../../lib/errors.ts";
+import { InterruptedError, messageOf } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
-import { type ByteStream, watched } from "../../lib/streams.ts";
 import type { Clock } from "../../lib/system/clock.ts";
 import type { ObjectFolder } from "../object_store.ts";
 import { isSqliteError, type State } from "../state.ts";
 import type { ApplicationVersion } from "./application.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { InputSource } from "./input_source.ts";
+import { failureOf } from "./item_failure.ts";
 import { shownMetadata } from "./metadata.ts";
-import { ApplicationFailure, ItemInputError, type ItemJob, type Processor } from "./processor.ts";
-import type { JsonObject } from "./request.ts";
-import type { Claim, ItemFailure, RunQueue, StoredOutput } from "./run_queue.ts";
+import { storeOutput } from "./output_store.ts";
+import type { ItemJob, Processor } from "./processor.ts";
+import type { Claim, RunQueue, StoredOutput } from "./run_queue.ts";
 import { PLATFORM_BUCKETS } from "./signed_files.ts";
 
 /** What a worker works with. */
@@ -36,7 +27,6 @@ export interface WorkerDeps {
   readonly parallelism: number;
 }
 
-const OUTPUT_LIMIT_BYTES = 16 * 1024 ** 3;
 const BUSY_PAUSE_MS = 1_000;
 /** Longest sleep at once: a timer cannot count further than 24 days. */
 const SLEEP_LIMIT_MS = 24 * 3600_000;
@@ -140,7 +130,7 @@ export class Worker {
   }
 
   async #process(claim: Claim, outputs: StoredOutput[], signal: AbortSignal): Promise<void> {
-    const { state, catalogue, inputs, processorOf } = this.#deps;
+    const { state, catalogue, objects, inputs, processorOf } = this.#deps;
     const run = state.get("SELECT * FROM platform_runs WHERE run_id = ?", claim.runId);
     const applicationId = String(run?.application_id);
     const version = catalogue.version(applicationId, String(run?.version_number));
@@ -157,46 +147,12 @@ export class Worker {
       produce: async (name, body, metadata = {}) => {
         const mimeType = version.outputArtifacts.find((artifact) => artifact.name === name)?.mimeType;
         if (mimeType === undefined) throw new Error(`The application has produced an unknown output "${name}"`);
-        outputs.push(await this.#store({ name, mimeType, metadata }, body, signal));
+        outputs.push(await storeOutput(objects, { name, mimeType, metadata, body, signal }));
       },
     };
     await processorOf(applicationId, version)(job);
     const missing = version.outputArtifacts.find(({ name }) => !outputs.some((output) => output.name === name));
     if (missing !== undefined) throw new Error(`The application has not produced the output "${missing.name}"`);
-  }
-
-  async #store(
-    { name, mimeType, metadata }: { name: string; mimeType: string; metadata: JsonObject },
-    body: ByteStream,
-    signal: AbortSignal,
-  ): Promise<StoredOutput> {
-    const objectKey = crypto.randomUUID();
-    const crc32c = new Crc32c();
-    const sha256 = createHash("sha256");
-    let sizeBytes = 0;
-    const seen = watched(body, {
-      look(chunk) {
-        signal.throwIfAborted();
-        sizeBytes += chunk.byteLength;
-        if (sizeBytes > OUTPUT_LIMIT_BYTES) {
-          throw new TooLargeError(`The output "${name}" is too large`, OUTPUT_LIMIT_BYTES);
-        }
-        crc32c.update(chunk);
-        sha256.update(chunk);
-      },
-    });
-    await this.#deps.objects.write({ bucket: PLATFORM_BUCKETS.outputs, key: objectKey }, seen);
-    return {
-      name,
-      objectKey,
-      metadata: {
-        ...metadata,
-        media_type: mimeType,
-        size_bytes: sizeBytes,
-        checksum_base64_crc32c: crc32c.base64(),
-        checksum_sha256: sha256.digest("hex"),
-      },
-    };
   }
 
   /** What cannot be removed now is swept at the next start. */
@@ -214,25 +170,4 @@ export class Worker {
       runId,
     ) !== undefined;
   }
-}
-
-/** What the submitter is told. An unknown error may hold paths of this machine. */
-function failureOf(error: unknown): ItemFailure {
-  if (error instanceof ItemInputError) {
-    return { reason: "USER_ERROR", errorCode: error.errorCode, message: error.message };
-  }
-  if (error instanceof ApplicationFailure) {
-    return { reason: "SYSTEM_ERROR", errorCode: error.errorCode, message: error.message };
-  }
-  if (error instanceof DockerError) {
-    return { reason: "SYSTEM_ERROR", errorCode: "SYSTEM.ENGINE", message: "The application could not be started" };
-  }
-  if (error instanceof UnavailableError || error instanceof UpstreamTimeoutError) {
-    return { reason: "USER_ERROR", errorCode: "INPUT.NOT_FETCHED", message: "The server of the input broke off" };
-  }
-  return {
-    reason: "SYSTEM_ERROR",
-    errorCode: "SYSTEM.UNKNOWN",
-    message: "An unknown system error occurred during the item execution",
-  };
 }

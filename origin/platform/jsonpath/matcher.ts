@@ -1,22 +1,17 @@
-import {
-  type Comparison,
-  type Expression,
-  isPredicate,
-  type JsonPath,
-  type Predicate,
-  type Step,
-  type Subscript,
-} from "./ast.ts";
+import { type Expression, isPredicate, type JsonPath, type Predicate, type Step, type Subscript } from "./ast.ts";
 import type { TextMatcher } from "./like_regex.ts";
-
-type Json = unknown;
-type Verdict = boolean | "unknown";
-
-/** Values of one kind are compared by it. */
-type Kind = "null" | "boolean" | "number" | "string" | "array" | "object";
-
-/** A path cannot be walked in this value: `@?` then gives no answer at all, and a predicate is unknown. */
-class StructureError extends Error {}
+import {
+  calculate,
+  compare,
+  decimal,
+  isContainer,
+  type Json,
+  kindOf,
+  memberOf,
+  storedOrder,
+  StructureError,
+  type Verdict,
+} from "./values.ts";
 
 /** The values took too much work. */
 export class BudgetError extends Error {}
@@ -27,7 +22,6 @@ export interface Budget {
 }
 
 const MAX_INDEX = 0x7fffffff;
-const DECIMAL = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$/;
 
 /** Finds the matcher of a pattern. */
 export type MatcherOf = (pattern: string, flags: string) => TextMatcher;
@@ -321,69 +315,4 @@ function both(left: Verdict, right: () => Verdict): Verdict {
 
 function not(verdict: Verdict): Verdict {
   return verdict === "unknown" ? verdict : !verdict;
-}
-
-function kindOf(value: Json): Kind {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "array";
-  return typeof value as Kind;
-}
-
-function isContainer(value: Json): boolean {
-  return typeof value === "object" && value !== null;
-}
-
-/** Values in the order of PostgreSQL's `jsonb`: short keys first. It decides what comes before the first error. */
-function storedOrder(object: object): Json[] {
-  const entries = Object.entries(object).sort(([a], [b]) => a.length - b.length || codePointOrder(a, b));
-  return entries.map(([, value]) => value);
-}
-
-function memberOf(object: object, name: string): Json[] | undefined {
-  return Object.hasOwn(object, name) ? [Object.getOwnPropertyDescriptor(object, name)?.value] : undefined;
-}
-
-function compare(comparison: Comparison, a: Json, b: Json): Verdict {
-  const kind = kindOf(a);
-  if (kind !== kindOf(b)) return a === null || b === null ? comparison === "!=" : "unknown";
-  if (kind === "array" || kind === "object") return "unknown";
-  const order = orderOf(a, b);
-  if (comparison === "==") return order === 0;
-  if (comparison === "!=") return order !== 0;
-  if (comparison === "<") return order < 0;
-  if (comparison === "<=") return order <= 0;
-  return comparison === ">" ? order > 0 : order >= 0;
-}
-
-/** Of two values of one kind. Texts are ordered by their code points, as UTF-8 is. */
-function orderOf(a: Json, b: Json): number {
-  if (typeof a === "string" && typeof b === "string") return codePointOrder(a, b);
-  return Number(a) - Number(b);
-}
-
-function codePointOrder(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let index = 0; index < length; index++) {
-    if (a.charCodeAt(index) === b.charCodeAt(index)) continue;
-    return unitRank(a.charCodeAt(index)) - unitRank(b.charCodeAt(index));
-  }
-  return a.length - b.length;
-}
-
-/** A surrogate stands for a code point behind all others. */
-function unitRank(unit: number): number {
-  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit;
-}
-
-function calculate(operator: string, left: number, right: number): number {
-  if ((operator === "/" || operator === "%") && right === 0) throw new StructureError();
-  if (operator === "+") return left + right;
-  if (operator === "-") return left - right;
-  if (operator === "*") return left * right;
-  return operator === "/" ? left / right : left % right;
-}
-
-function decimal(text: string): number {
-  if (!DECIMAL.test(text)) throw new StructureError();
-  return Number(text);
 }
