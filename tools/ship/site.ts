@@ -99,6 +99,8 @@ const PATH_SETTINGS = [
   "jwtHs256SecretFile",
   "stateDir",
   "publisherKeyFile",
+  "cryptoLibrary",
+  "dockerProgram",
 ] as const;
 
 /**

@@ -212,6 +212,8 @@ Deno.test("parseSite() refuses what would become another flag than it says", () 
     "settings: { IMAGES_PATH: 'images.enc' }",
     "settings: { NOT_A_SETTING: 1 }",
     "settings: { PORT: 99999 }",
+    "settings: { CRYPTO_ACCEL: libcrypto, CRYPTO_LIBRARY: '/a,/b' }",
+    "settings: { DOCKER_VIA: cli, DOCKER_PROGRAM: '/a,/b' }",
     "settings: { AIGNOSTICS_API_ROOT: 'http://platform.example.com' }",
     "settings: { AIGNOSTICS_NOT_A_SETTING: 1 }",
     "settings: { REQUESTS_CA_BUNDLE: example.pem }",
