@@ -56,7 +56,7 @@ async function upload(shell: Shell, command: Command, path: string, flags: Uploa
     : await bySelf(shell, command, source, flags, flags.email);
   shell.output.result(
     { folder, name, sizeBytes: source.sizeBytes, elapsedMs, format },
-    `Published ${folder}/${name} in format ${format}: ${formatTransfer(source.sizeBytes, elapsedMs)}`,
+    `Published ${folder}/${name}: ${formatTransfer(source.sizeBytes, elapsedMs)}, in format ${format}`,
   );
 }
 

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { writeKeyPair } from "../../lib/crypto/key_file.ts";
 import { collect } from "../../lib/streams.ts";
+import { ORIGIN_COMMANDS } from "../../origin/commands.ts";
 import { eventually } from "../support/eventually.ts";
 import { keystream } from "../support/keystream.ts";
-import { OriginSite } from "../support/origin_site.ts";
+import { post } from "../support/device_round.ts";
+import { OriginSite, PASSWORD } from "../support/origin_site.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 import { V2Device } from "../support/v2_device.ts";
 import { V2_RESOURCE, V2Publisher } from "../support/v2_publisher.ts";
@@ -31,6 +33,36 @@ Deno.test("load() in format v2 gives back what was published, of every size roun
       );
     }
   }
+});
+
+Deno.test("a sign-in on a device enrols it by itself, and garbage collection keeps what is published, withdrawn or not", async () => {
+  await using site = await OriginSite.start();
+  const publisher = await V2Publisher.at(site);
+  await using device = await V2Device.start(site);
+  const { email } = await site.user("CompanionPC");
+  const { status } = await post(`${device.url}/login`, JSON.stringify({ email, password: PASSWORD })).then(
+    async (answer) => {
+      await answer.body?.cancel();
+      return answer;
+    },
+  );
+  assert.equal(status, 200);
+  const { dataDir } = site;
+  await eventually("it is enrolled", async () => (await ORIGIN_COMMANDS["device list"]({ dataDir })).length === 1);
+  const [enrolled] = await ORIGIN_COMMANDS["device list"]({ dataDir });
+  assert.deepEqual([enrolled?.email, enrolled?.state], [email, "approved"]);
+
+  const plain = keystream("kept", MIB);
+  await publisher.publish(plain);
+  await publisher.publish(keystream("withdrawn", MIB), { seq: 2 });
+  const withdrawn = { dataDir, resource: V2_RESOURCE, version: "1.2", change: "withdraw" } as const;
+  await ORIGIN_COMMANDS["version change"](withdrawn);
+  await site.stop();
+  assert.deepEqual(await ORIGIN_COMMANDS.gc({ dataDir, dryRun: false }), []);
+  await site.serve();
+  await using other = await V2Device.start(site);
+  await other.signIn(email);
+  assert.deepEqual(await other.load(folder, name), plain);
 });
 
 Deno.test("an upload in format v2 by a device with a publisher's key is loaded by another device", async () => {
