@@ -64,7 +64,10 @@ async function readBody(c: Context<OriginEnv>): Promise<Bytes> {
   return await collect(body, BODY_LIMIT_BYTES);
 }
 
-/** @throws {MalformedError} the answer would be a page that only a script sends on. Without `prompt=consent` the package drops the scope `offline_access`, which the platform's clients send alone. */
+/**
+ * Without `prompt=consent` the package drops the scope `offline_access`, which the platform's clients send alone.
+ * @throws {MalformedError} the answer would be a page that only a script sends on
+ */
 function authorizationTarget(c: Context<OriginEnv>): string {
   const { searchParams } = new URL(c.req.url);
   if (searchParams.getAll("response_mode").some((mode) => mode.startsWith("form_post"))) {

@@ -46,11 +46,6 @@ export class PlainBrowser {
     });
   }
 
-  /** Another browser with the same cookies. */
-  cookieNames(): string[] {
-    return [...this.#cookies.keys()];
-  }
-
   async #follow(url: URL, init: RequestInit): Promise<SeenPage> {
     for (let count = 0; count < REDIRECT_LIMIT; count++) {
       if (url.origin !== this.#home.origin) return { url, status: 0, headers: new Headers(), html: "" };
