@@ -29,7 +29,7 @@ export function auditTrail({ audit, log }: {
     try {
       await audit.record({
         action: `${method} ${path.slice(0, PATH_LIMIT)}`,
-        who: account?.email ?? c.get("nameTyped"),
+        who: account?.email ?? c.get("platformUser") ?? c.get("nameTyped"),
         role: account?.role,
         from: c.env.remoteAddr.hostname,
         result: resultOf(c),

@@ -17,6 +17,8 @@ export interface OriginEnv {
     signedIn: SignedIn;
     /** The account that a sign-in named, for the audit trail. */
     nameTyped?: string;
+    /** E-mail address of who calls the platform, for the audit trail. */
+    platformUser?: string;
   };
 }
 

@@ -48,10 +48,14 @@ export function restoreCommand({ output, programs, signal }: Shell): Command {
 
 /** `tally origin gc`. */
 export function gcCommand({ output, programs }: Shell): Command {
-  return folderVerb("gc", "Remove the files that no object or resource names: killed uploads and backups left them", [
-    ["tally origin gc --data-dir /srv/origin --dry-run", "only says what would go"],
-    ["tally origin gc --data-dir /srv/origin", "while the origin serves, only what is older than a day"],
-  ])
+  return folderVerb(
+    "gc",
+    "Remove what nobody needs any more: artifacts 30 days after their run, and what killed uploads, workers and backups left",
+    [
+      ["tally origin gc --data-dir /srv/origin --dry-run", "only says what would go"],
+      ["tally origin gc --data-dir /srv/origin", "while the origin serves, only what is older than a day"],
+    ],
+  )
     .option("--dry-run", "remove nothing", false)
     .action(async ({ dataDir, dryRun }: FolderFlags & { dryRun: boolean }) => {
       const garbage = await (await programs.origin()).ORIGIN_COMMANDS.gc({ dataDir, dryRun });

@@ -32,7 +32,9 @@ export function platformRoutes({ platform, authenticate, directory, log }: Platf
   const filters = new MetadataFilters(state);
   const v1 = new Hono<PlatformEnv>()
     .use(async (c, next) => {
-      c.set("caller", await authenticate(c));
+      const caller = await authenticate(c);
+      c.set("caller", caller);
+      c.set("platformUser", caller.email);
       await next();
     })
     .route("/", meRoutes(deps))

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { ORIGIN_COMMANDS } from "../../origin/commands.ts";
 import { State } from "../../origin/state.ts";
-import { OriginSite } from "../support/origin_site.ts";
+import { filesBelow, OriginSite } from "../support/origin_site.ts";
 import { checksumItem, PlatformUser, type ShownRun } from "../support/platform_site.ts";
 import { testClock } from "../support/test_clock.ts";
 
@@ -226,4 +227,21 @@ Deno.test("a share token ends when it expires", async () => {
   assert.deepEqual(await looks(cast.stranger, runId, artifactId, query), SEEN);
   clock.advance(60_000);
   assert.deepEqual(await looks(cast.stranger, runId, artifactId, query), UNSEEN);
+});
+
+Deno.test("calls that change something on the platform stand in the audit trail, without secrets", async () => {
+  await using site = await OriginSite.start();
+  const user = await PlatformUser.create(site, "somebody@example.com");
+  const runId = await endedRun(user);
+  const { share_token: secret } = await user.json<ShareToken>("POST", "/access/share-tokens", { json: {} });
+  assert.equal((await user.call("POST", `/runs/${runId}/cancel`)).status, 409);
+  await site.stop();
+  const audit = join(site.dataDir, "audit");
+  const files = await Promise.all((await filesBelow(audit)).map((name) => Deno.readTextFile(join(audit, name))));
+  const lines = files.join("").split("\n").filter((line) => line.includes("somebody@example.com"));
+  for (const action of ["POST /api/v1/runs", "POST /api/v1/access/share-tokens", `POST /api/v1/runs/${runId}/cancel`]) {
+    assert.ok(lines.some((line) => line.includes(`"${action}"`)), action);
+  }
+  assert.ok(!files.join("").includes(secret) && !files.join("").includes("signature="));
+  await site.serve();
 });
