@@ -50,8 +50,8 @@ function addCommand({ output, programs }: Shell): Command {
 }
 
 function removeCommand({ output, programs }: Shell): Command {
-  return folderVerb("remove", "Remove a client: nobody signs in to it any more, and its refresh tokens are void", [
-    ["tally origin client remove scanner --data-dir /srv/origin", "its access tokens are good for an hour at most"],
+  return folderVerb("remove", "Remove a client: nobody signs in to it any more, and its tokens end", [
+    ["tally origin client remove scanner --data-dir /srv/origin", "on devices its access tokens end within the hour"],
   ])
     .argument("<id>", "what the program calls itself")
     .action(async (id: string, { dataDir }: FolderFlags) => {

@@ -54,11 +54,14 @@ export class Clients {
     return client;
   }
 
-  /** Removes a client: its refresh tokens are good for nothing from now on. @throws {NotFoundError} */
+  /** Removes a client, and ends every sign-in to it. @throws {NotFoundError} */
   remove(id: string): void {
-    if (this.#state.run("DELETE FROM oauth_clients WHERE id = ?", id) === 0) {
-      throw new NotFoundError(`There is no client "${id}"`);
-    }
+    this.#state.transaction(() => {
+      if (this.#state.run("DELETE FROM oauth_clients WHERE id = ?", id) === 0) {
+        throw new NotFoundError(`There is no client "${id}"`);
+      }
+      this.#state.run("DELETE FROM oauth_records WHERE payload ->> 'clientId' = ?", id);
+    });
   }
 
   /** What `oidc-provider` is told of a client. @see RFC 7591, 2 */

@@ -94,12 +94,15 @@ Deno.test("issuer: a disabled account and a removed client get nothing more", as
   assert.equal(await callerStatus(site, signedIn.access_token), 401);
   assert.equal((await refresh(site, signedIn.refresh_token)).error, "invalid_grant");
   await site.call("PUT", `/users/${email}/enable`, { token });
-  assert.equal((await refresh(site, signedIn.refresh_token)).status, 200);
+  const again = await refresh(site, signedIn.refresh_token);
+  assert.equal(again.status, 200);
+  assert.equal(await callerStatus(site, again.access_token), 200);
 
   const client = { id: "desktop", name: "Desktop", redirectUris: [REDIRECT_URI] };
   await ORIGIN_COMMANDS["client add"]({ dataDir: site.dataDir, ...client });
   await ORIGIN_COMMANDS["client remove"]({ dataDir: site.dataDir, id: CLIENT_ID });
-  assert.ok([400, 401].includes((await refresh(site, signedIn.refresh_token)).status));
+  assert.ok([400, 401].includes((await refresh(site, again.refresh_token)).status));
+  assert.equal(await callerStatus(site, again.access_token), 401);
 });
 
 Deno.test("issuer: rotate-keys signs with a new key at once, and the old one verifies until its tokens have expired", async () => {
