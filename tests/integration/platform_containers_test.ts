@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { importBaseImage } from "../support/base_image.ts";
+import { docker, importBaseImage } from "../support/base_image.ts";
 import { startDockerEngine, type TestEngine } from "../support/docker_engine.ts";
+import { eventually } from "../support/eventually.ts";
 import { filesBelow, OriginSite } from "../support/origin_site.ts";
 import { peerPath } from "../support/peers.ts";
 import { PlatformUser, type ShownItem } from "../support/platform_site.ts";
 import { tally } from "../support/tally.ts";
 
 const dockerd = peerPath("dockerd");
+const CHILD = join(import.meta.dirname ?? "", "../support/origin_child.ts");
 const PROGRAMS = ["/bin/sh", "/bin/cat", "/bin/sleep", "/bin/ln"];
 
 /** What the application does is said by the first line of its input. */
@@ -33,7 +35,7 @@ const MANIFEST = {
   name: "Copier",
   version: "1.0.0-rc.1",
   command: ["/bin/sh", "-c", SCRIPT],
-  limits: { memory_mib: 32, cpus: 0.5, pids: 16, seconds: 5, output_mib: 4 },
+  limits: { memory_mib: 32, cpus: 0.5, pids: 16, seconds: 4, output_mib: 4 },
   input_artifacts: [{
     name: "text",
     mime_type: "text/plain",
@@ -131,12 +133,13 @@ function checkRights(said: string): void {
   assert.match(said, /^no-inputs$/m);
 }
 
+async function containersOf({ dockerHost }: TestEngine): Promise<string[]> {
+  const ids = await docker(dockerHost, ["ps", "--all", "--quiet"]);
+  return ids.split("\n").filter((id) => id !== "");
+}
+
 async function checkNothingLeft(engine: TestEngine, site: OriginSite): Promise<void> {
-  const { stdout } = await new Deno.Command("docker", {
-    args: ["ps", "--all", "--quiet"],
-    env: { DOCKER_HOST: engine.dockerHost },
-  }).output();
-  assert.equal(new TextDecoder().decode(stdout), "");
+  assert.deepEqual(await containersOf(engine), []);
   assert.deepEqual((await filesBelow(site.dataDir)).filter((path) => path.startsWith("work.partial/")), []);
 }
 
@@ -160,6 +163,36 @@ Deno.test({
     await site.serve();
     const again = await PlatformUser.administrator(site);
     const item = (await resultsOf(again, kept)).get("sleep");
+    assert.deepEqual([item?.termination_reason, item?.error_code], ["SYSTEM_ERROR", "APPLICATION.TIME_LIMIT"]);
+    await checkNothingLeft(engine, site);
+  },
+});
+
+Deno.test({
+  name: "a container that a killed origin has left ends at the next start, and its item is run again",
+  ignore: dockerd === undefined,
+  async fn() {
+    await using engine = await startDockerEngine(dockerd ?? "");
+    const image = await importBaseImage(engine.dockerHost, Deno.build.arch, PROGRAMS);
+    await using site = await OriginSite.start();
+    await addCopier(site, image, "1.0.0");
+    await site.stop();
+    const args = ["run", "-A", CHILD, site.dataDir, engine.dockerHost];
+    const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped", stderr: "null" }).spawn();
+    const reader = child.stdout.getReader();
+    site.url = new TextDecoder().decode((await reader.read()).value).trim();
+    const user = await PlatformUser.administrator(site);
+    const runId = await submit(user, ["sleep"]);
+    await eventually("the container is at work", async () => (await containersOf(engine)).length === 1);
+    const [left] = await containersOf(engine);
+    child.kill("SIGKILL");
+    await child.status;
+    await reader.cancel();
+    assert.deepEqual(await containersOf(engine), [left], "nobody has ended it");
+    site.options = { dockerHost: engine.dockerHost };
+    await site.serve();
+    await eventually("it is gone", async () => !(await containersOf(engine)).includes(left ?? ""));
+    const item = (await resultsOf(await PlatformUser.administrator(site), runId)).get("sleep");
     assert.deepEqual([item?.termination_reason, item?.error_code], ["SYSTEM_ERROR", "APPLICATION.TIME_LIMIT"]);
     await checkNothingLeft(engine, site);
   },
