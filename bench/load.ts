@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { encryptedSize } from "../lib/crypto/cbc_v1.ts";
 import { resourceKeyString } from "../lib/crypto/keys.ts";
 import { smallPartSize } from "../lib/split/plan.ts";
+import { checked, forget, onDevice } from "./device_load.ts";
 import { healthLatency } from "./health.ts";
-import { runScript, type Sample, sideBySide, summary } from "./measure.ts";
-import { peakBytes, resetPeak } from "./memory.ts";
+import { runScript, sideBySide, summary } from "./measure.ts";
 import { writeRandomFile } from "./random_file.ts";
 import { formatSeconds, printTable, sampleRow } from "./report.ts";
 import type { Bench } from "./run.ts";
@@ -58,25 +58,6 @@ export async function benchLoad({ folder, sizeBytes, rounds, peers }: Bench): Pr
     { ...sampleRow("upload, once", upload, summary(curl), sizeBytes), budget: "≤ 128 MiB" },
     { what: "/health meanwhile, 99th percentile", cells: [formatSeconds(latency), "", "", ""], budget: "≤ 20 ms" },
   ]);
-}
-
-/** What came must be what was published. */
-async function checked(variables: Readonly<Record<string, string>>, load: () => Promise<Sample>): Promise<Sample> {
-  const sample = await load();
-  await runScript('cmp "$OUT" "$PLAIN" && rm "$OUT"', variables);
-  return sample;
-}
-
-/** The time of the caller, and the peak of the device. */
-async function onDevice({ device }: Site, work: () => Promise<Sample>): Promise<Sample> {
-  resetPeak(device.pid);
-  const { seconds } = await work();
-  return { seconds, peakBytes: peakBytes(device.pid) };
-}
-
-/** Removes what the device has cached. */
-async function forget({ cacheDir }: Site): Promise<void> {
-  await Deno.remove(join(cacheDir, FOLDER), { recursive: true });
 }
 
 function readerOf({ s3: { settings: { downloader } } }: Site): string {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
+import { checked, forget, onDevice } from "./device_load.ts";
 import { runScript, type Sample, sideBySide, summary } from "./measure.ts";
-import { peakBytes, resetPeak } from "./memory.ts";
 import { writeRandomFile } from "./random_file.ts";
 import { formatMemory, formatRatio, formatSeconds, printTable, sampleRow } from "./report.ts";
 import type { Bench } from "./run.ts";
@@ -95,20 +95,4 @@ async function publish({ folder, sizeBytes, peers }: Bench, name: string): Promi
 async function keyOf({ cacheDir }: Site): Promise<string> {
   for await (const { name } of Deno.readDir(join(cacheDir, FOLDER))) if (/^[0-9a-f]{64}\.big$/.test(name)) return name;
   throw new Error("The upload was not one of format v2");
-}
-
-async function checked(variables: Readonly<Record<string, string>>, load: () => Promise<Sample>): Promise<Sample> {
-  const sample = await load();
-  await runScript('cmp "$OUT" "$PLAIN" && rm "$OUT"', variables);
-  return sample;
-}
-
-async function onDevice({ device }: Site, work: () => Promise<Sample>): Promise<Sample> {
-  resetPeak(device.pid);
-  const { seconds } = await work();
-  return { seconds, peakBytes: peakBytes(device.pid) };
-}
-
-async function forget({ cacheDir }: Site): Promise<void> {
-  await Deno.remove(join(cacheDir, FOLDER), { recursive: true });
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jsonValue } from "../lib/bytes.ts";
 import { type ErrorCode, RateLimitedError, TallyError, UpstreamError } from "../lib/errors.ts";
 import type { HttpAnswer, HttpClient, HttpRequest } from "../lib/http/client.ts";
 import { type ByteStream, collect } from "../lib/streams.ts";
@@ -132,7 +133,7 @@ export class DeviceClient {
   async #json<T>(path: string, schema: z.ZodType<T>, request: HttpRequest = {}): Promise<T> {
     const { body } = await this.#call(path, request);
     const text = await textOf(body);
-    const parsed = schema.safeParse(parseJson(text));
+    const parsed = schema.safeParse(jsonValue(text));
     if (parsed.success) return parsed.data;
     throw new UpstreamError("device", `What listens at ${this.#baseUrl.host} does not answer like a device service`);
   }
@@ -146,7 +147,7 @@ export class DeviceClient {
 
 /** The error that a problem body (RFC 9457) tells of. Without a known code in it, the status decides. */
 export function problemError(status: number, headers: Headers, text: string): TallyError {
-  const problem = problemSchema.safeParse(parseJson(text)).data ?? {};
+  const problem = problemSchema.safeParse(jsonValue(text)).data ?? {};
   const code = knownCode(problem.code) ?? CODE_OF_STATUS[status] ?? "upstream";
   const message = problem.detail ?? problem.title ?? `The device answered with status ${status}`;
   if (status !== 429) return new TallyError(code, message);
@@ -169,14 +170,6 @@ function jsonPost(body: unknown): HttpRequest {
 
 async function textOf(body: ByteStream): Promise<string> {
   return new TextDecoder().decode(await collect(body, ANSWER_LIMIT_BYTES, "The answer of the device"));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // the schema refuses it
-  }
 }
 
 function withSlash(url: URL): URL {

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import type { PlatformSession, SignInUi } from "../lib/auth/platform_session.ts";
 import type { TokenProvider } from "../lib/auth/token_provider.ts";
+import { jsonValue } from "../lib/bytes.ts";
 import { PLATFORM_OPTIONS, PLATFORM_PREFIX } from "../lib/config/platform_options.ts";
 import {
   parsePlatformSettings,
@@ -125,17 +126,9 @@ async function externalTokens(
 function commandOf(words: readonly string[]): readonly string[] {
   const [first = ""] = words;
   if (words.length > 1 || !first.startsWith("[")) return words;
-  const parsed = commandSchema.safeParse(parseJson(first));
+  const parsed = commandSchema.safeParse(jsonValue(first));
   if (parsed.success) return parsed.data;
   throw new UsageError("The value of --token-command begins like a JSON list, and is not a list of words");
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function splitPair(pair: string): [name: string, value: string] {

@@ -8,6 +8,15 @@ export function utf8(text: string): Bytes {
   return encoder.encode(text);
 }
 
+/** The value of a JSON text; `undefined`, which every schema refuses, when it is none. */
+export function jsonValue(text: string | Uint8Array): unknown {
+  try {
+    return JSON.parse(typeof text === "string" ? text : new TextDecoder().decode(text));
+  } catch {
+    return undefined;
+  }
+}
+
 /** One array with all `parts` behind each other. */
 export function concat(...parts: readonly Uint8Array[]): Bytes {
   const whole = new Uint8Array(parts.reduce((size, part) => size + part.byteLength, 0));

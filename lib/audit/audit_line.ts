@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { jsonValue } from "../bytes.ts";
 
 /** What happened. No value is a secret. */
 export interface AuditEvent {
@@ -57,18 +58,10 @@ export function parseAuditLine(text: string): AuditLine | undefined {
   if (hash === undefined) return undefined;
   const content = `${text.slice(0, text.length - hash.length - ',"hash":""}'.length)}}`;
   if (hashOf(content) !== hash) return undefined;
-  const parsed = lineSchema.safeParse(jsonOf(content));
+  const parsed = lineSchema.safeParse(jsonValue(content));
   return parsed.success ? { seq: parsed.data.seq, prev: parsed.data.prev, hash } : undefined;
 }
 
 function hashOf(content: string): string {
   return createHash("sha256").update(content).digest("hex");
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // the schema refuses it
-  }
 }

@@ -1,5 +1,6 @@
 import type { AuthorizationServer } from "oauth4webapi";
 import { z } from "zod";
+import { jsonValue } from "../bytes.ts";
 import { serverUrl } from "../config/options.ts";
 import { PLATFORM_OPTIONS } from "../config/platform_options.ts";
 import type { GivenOAuth, PlatformSettings } from "../config/platform_settings.ts";
@@ -109,19 +110,11 @@ async function readMetadata(base: URL, { http, signal }: IssuerDeps): Promise<Me
       throw new UnavailableError("issuer", `The server at ${url.host} answers with status ${status}`);
     }
     if (status !== 200) continue;
-    const parsed = metadataSchema.safeParse(parseJson(new TextDecoder().decode(bytes)));
+    const parsed = metadataSchema.safeParse(jsonValue(bytes));
     if (parsed.success) return parsed.data;
     throw new UpstreamError("issuer", `What ${url.host} says of its issuer is not metadata of an issuer`);
   }
   throw new UpstreamError("issuer", `The server at ${base.host} says nothing of an issuer`);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function withMetadata(oauth: GivenOAuth, metadata: Metadata): GivenOAuth {

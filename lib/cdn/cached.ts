@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { z } from "zod";
-import { type Bytes, concat, utf8 } from "../bytes.ts";
+import { type Bytes, concat, jsonValue, utf8 } from "../bytes.ts";
 import { sha256Hex } from "../crypto/keys.ts";
 import { ConfigurationError, IntegrityError } from "../errors.ts";
 import { bigPartName } from "../split/plan.ts";
@@ -9,6 +9,7 @@ import { type ByteStream, collect, watched } from "../streams.ts";
 import {
   AtomicFile,
   fileFacts,
+  isSymbolicLink,
   openFile,
   readSmallFile,
   removeFile,
@@ -152,7 +153,7 @@ export class BigPartCache {
 
   async #pairings(resource: ResourceName): Promise<z.infer<typeof pairingSchema>[]> {
     const bytes = await readSmallFile(this.#recordPath(resource), RECORD_LIMIT_BYTES);
-    const record = recordSchema.safeParse(bytes && parseJson(bytes));
+    const record = recordSchema.safeParse(bytes && jsonValue(bytes));
     return record.success ? record.data.pairings : []; // a record that cannot be read vouches for nothing
   }
 
@@ -163,7 +164,9 @@ export class BigPartCache {
   /** A sandbox follows links out of the folders that it allows: nothing here is read or written through one. */
   async #requireFolder(name: string): Promise<void> {
     const path = join(this.#root, name);
-    if (await isLink(path)) throw new IntegrityError(`Cannot use the cache folder "${path}": it is a symbolic link`);
+    if (await isSymbolicLink(path)) {
+      throw new IntegrityError(`Cannot use the cache folder "${path}": it is a symbolic link`);
+    }
   }
 
   #path({ folder, name }: ResourceName): string {
@@ -232,21 +235,4 @@ async function identify(path: string, sizeBytes: number): Promise<string> {
   const head = await collect(await openFile(path, 0, PROBE_BYTES), PROBE_BYTES);
   const tail = await collect(await openFile(path, Math.max(0, sizeBytes - PROBE_BYTES)), 2 * PROBE_BYTES);
   return await sha256Hex(concat(utf8(`${sizeBytes}\0`), head, tail));
-}
-
-async function isLink(path: string): Promise<boolean> {
-  try {
-    return (await Deno.lstat(path)).isSymlink;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-function parseJson(bytes: Bytes): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,7 +1,15 @@
 import { join } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { IntegrityError } from "../errors.ts";
-import { AtomicFile, fileFacts, openFile, patchFile, readSmallFile, writeSmallFile } from "../system/files.ts";
+import {
+  AtomicFile,
+  fileFacts,
+  isSymbolicLink,
+  openFile,
+  patchFile,
+  readSmallFile,
+  writeSmallFile,
+} from "../system/files.ts";
 import { PartialFile } from "../system/partial_file.ts";
 import { openUsed } from "../system/used_files.ts";
 import type { CacheQuota } from "./cache_quota.ts";
@@ -92,16 +100,9 @@ export class ContentCache {
   /** A sandbox follows links out of the folders that it allows: nothing here is read or written through one. */
   async #folder(name: string): Promise<string> {
     const path = join(this.#root, name);
-    if (await isLink(path)) throw new IntegrityError(`Cannot use the cache folder "${path}": it is a symbolic link`);
+    if (await isSymbolicLink(path)) {
+      throw new IntegrityError(`Cannot use the cache folder "${path}": it is a symbolic link`);
+    }
     return path;
-  }
-}
-
-async function isLink(path: string): Promise<boolean> {
-  try {
-    return (await Deno.lstat(path)).isSymlink;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Bytes, utf8, wipe } from "../bytes.ts";
+import { jsonValue, utf8, wipe } from "../bytes.ts";
 import { ConfigurationError, messageOf, UnavailableError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { ensureFolder, lockFile, readSmallFile, writeSmallFile } from "../system/files.ts";
@@ -27,7 +27,7 @@ export class StateFolder {
   async read<T>(name: string, schema: z.ZodType<T>): Promise<T | undefined> {
     const bytes = await readSmallFile(join(this.path, name), FILE_LIMIT_BYTES);
     if (bytes === undefined) return undefined;
-    const parsed = schema.safeParse(jsonOf(bytes));
+    const parsed = schema.safeParse(jsonValue(bytes));
     wipe(bytes);
     if (parsed.success) return parsed.data;
     throw new ConfigurationError([`The file "${join(this.path, name)}" is damaged`], { cause: parsed.error });
@@ -59,13 +59,5 @@ export class StateFolder {
       await this.#clock.sleep(LOCK_PAUSE_MS);
     }
     throw new UnavailableError("device", `The state folder "${this.path}" is in use by another program`);
-  }
-}
-
-function jsonOf(bytes: Bytes): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined; // the schema refuses it
   }
 }

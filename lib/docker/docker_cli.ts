@@ -1,4 +1,4 @@
-import { type Bytes, release } from "../bytes.ts";
+import { type Bytes, jsonValue, release } from "../bytes.ts";
 import { DockerError, InterruptedError, messageOf } from "../errors.ts";
 import type { ByteStream } from "../streams.ts";
 import { type ChildResult, type FedChild, feedChild, runChild } from "../system/process.ts";
@@ -36,7 +36,7 @@ export function dockerCli(options: DockerCliOptions): RemovingEngine {
       const args = ["image", "inspect", "--format", "{{json .}}", "--", reference];
       const result = await docker.run(args, signal);
       if (result.exitCode !== 0 && /no such image/i.test(result.stderr)) return undefined;
-      return imageFacts(parsedJson(answerOf(result)));
+      return imageFacts(jsonValue(answerOf(result)));
     },
     async list(signal) {
       const names = await docker.answer(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], signal);
@@ -143,14 +143,6 @@ async function feed(child: FedChild, archive: ByteStream, signal: AbortSignal | 
 function answerOf({ exitCode, stdout, stderr }: ChildResult): string {
   if (exitCode !== 0) throw failure(stderr);
   return new TextDecoder().decode(stdout).trim();
-}
-
-function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 async function eachLine(output: ByteStream, onMessage: (line: string) => void): Promise<void> {

@@ -43,6 +43,16 @@ export async function fileFacts(path: string): Promise<FileFacts | undefined> {
   }
 }
 
+/** Whether a path is a symbolic link, wherever it leads; one that is not there is none. */
+export async function isSymbolicLink(path: string): Promise<boolean> {
+  try {
+    return (await Deno.lstat(path)).isSymlink;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 /** The whole of a small file, or `undefined` when there is none. @throws {TooLargeError} past `limitBytes`. */
 export async function readSmallFile(path: string, limitBytes: number): Promise<Bytes | undefined> {
   const facts = await fileFacts(path);

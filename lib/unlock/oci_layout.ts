@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import type { Bytes } from "../bytes.ts";
+import { type Bytes, jsonValue } from "../bytes.ts";
 import { IntegrityError } from "../errors.ts";
 
 /** An image of an archive in the words of `docker save`: paths in the archive, and the names `name:tag`. */
@@ -58,7 +58,7 @@ export class OciLayout {
   take(path: string, content: Bytes): void {
     const [, algorithm, hex] = BLOB_PATH.exec(path) ?? [];
     if (algorithm === undefined || content[0] !== JSON_START) return;
-    const document = jsonOf(content);
+    const document = jsonValue(content);
     const manifest = manifestSchema.safeParse(document).data;
     const index = indexSchema.safeParse(document).data;
     if ((manifest ?? index) === undefined || createHash(algorithm).update(content).digest("hex") !== hex) return;
@@ -70,7 +70,7 @@ export class OciLayout {
 
   /** The images that have a name. `undefined` when `indexJson`, the content of `index.json`, is none. */
   images(indexJson: Bytes): ArchivedImage[] | undefined {
-    const index = indexSchema.safeParse(jsonOf(indexJson)).data;
+    const index = indexSchema.safeParse(jsonValue(indexJson)).data;
     if (index === undefined) return undefined;
     return [...Map.groupBy(index.manifests, nameOf)].flatMap(([name, descriptors]) => {
       const manifest = name === undefined ? undefined : this.#resolve(descriptors);
@@ -87,14 +87,6 @@ export class OciLayout {
     const digest = (ours ?? (others.length === 0 ? only : undefined))?.digest ?? "";
     const index = this.#indexes.get(digest); // cannot name itself: it would have to hold its own digest
     return index === undefined ? this.#manifests.get(digest) : this.#resolve(index);
-  }
-}
-
-function jsonOf(content: Bytes): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(content));
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { concat, formatSize, release, utf8, wipe } from "../../../lib/bytes.ts";
+import { concat, formatSize, jsonValue, release, utf8, wipe } from "../../../lib/bytes.ts";
 
 Deno.test("concat() joins parts and keeps empty ones out of the way", () => {
   assert.deepEqual(concat(), new Uint8Array(0));
@@ -32,4 +32,14 @@ Deno.test("formatSize() takes the largest unit that gives at least 1", () => {
     [2048 * 1024 ** 4, "2048.0 TiB"],
   ];
   for (const [sizeBytes, text] of cases) assert.equal(formatSize(sizeBytes), text);
+});
+
+Deno.test("jsonValue() reads text and UTF-8, and gives undefined for what is no JSON", () => {
+  assert.deepEqual(jsonValue('{"a":["é"]}'), { a: ["é"] });
+  assert.deepEqual(jsonValue(utf8('{"a":["é"]}')), { a: ["é"] });
+  assert.equal(jsonValue("null"), null);
+  for (const text of ["", "{", "undefined", '{"a":1}{"b":2}']) {
+    assert.equal(jsonValue(text), undefined, text);
+    assert.equal(jsonValue(utf8(text)), undefined, text);
+  }
 });
