@@ -12,7 +12,7 @@ const DOWNLOADS = 200;
 const AT_A_TIME = 20;
 const KILLS = 2;
 const SEGMENT_BYTES = 16 * 1024;
-const SIZE_BYTES = 40 * SEGMENT_BYTES + 321;
+const SIZE_BYTES = 70 * SEGMENT_BYTES + 321; // large enough for a journal
 
 /** Numbers that look random and can be had again. @see "Mulberry32", public domain */
 function random(seed: number): () => number {
