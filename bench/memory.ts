@@ -39,7 +39,8 @@ function statusBytes(pid: number, field: string): number {
     const line = Deno.readTextFileSync(`/proc/${pid}/status`).split("\n").find((text) => text.startsWith(`${field}:`));
     return Number(/\d+/.exec(line ?? "")?.[0] ?? 0) * KIB;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
+    const hasEnded = error instanceof Error && "code" in error && error.code === "ESRCH"; // between open and read
+    if (hasEnded || error instanceof Deno.errors.NotFound) return 0;
     throw error;
   }
 }

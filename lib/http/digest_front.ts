@@ -1,4 +1,4 @@
-import type { Bytes } from "../bytes.ts";
+import { type Bytes, release } from "../bytes.ts";
 import type { PartialFile } from "../system/partial_file.ts";
 import type { DownloadPlan } from "./download_plan.ts";
 import type { RunningDigest } from "./download_request.ts";
@@ -59,6 +59,7 @@ export class DigestFront {
       const bytes = await this.#file.readAt(index * this.#plan.segmentBytes, this.#plan.sizeOf(index));
       if (this.#next !== index) return; // stopped meanwhile
       this.#digest.update(bytes);
+      release(bytes);
       this.#next++;
     }
   }
