@@ -1,4 +1,5 @@
 import type { Context, MiddlewareHandler } from "hono";
+import { isNobodys } from "../lib/audit/audit_line.ts";
 import type { AuditTrail } from "../lib/audit/audit_trail.ts";
 import { messageOf, TallyError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
@@ -13,7 +14,7 @@ const PATH_LIMIT = 200;
 
 /**
  * Writes a line into the audit trail for each call that may change something or hands out a key, before its answer leaves. The path
- * says what it was about; queries, which may hold signatures, are left out. An origin that cannot write it goes on, and its log
+ * says what it was about; queries, which may hold signatures, are left out, and so are refusals of callers whom nobody knows. An origin that cannot write it goes on, and its log
  * says so.
  */
 export function auditTrail({ audit, log }: {
@@ -25,14 +26,17 @@ export function auditTrail({ audit, log }: {
     const { method, path } = c.req;
     if (SAFE_METHODS.has(method) && !HANDED_OUT.test(path)) return;
     const account = c.get("signedIn")?.account;
+    const who = account?.email ?? c.get("platformUser") ?? c.get("nameTyped");
+    const result = resultOf(c);
+    if (isNobodys(who, result)) return;
     const requestId = c.get("requestId");
     try {
       await audit.record({
         action: `${method} ${path.slice(0, PATH_LIMIT)}`,
-        who: account?.email ?? c.get("platformUser") ?? c.get("nameTyped"),
+        who,
         role: account?.role,
         from: c.env.remoteAddr.hostname,
-        result: resultOf(c),
+        result,
         requestId,
       });
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { Context, MiddlewareHandler } from "hono";
-import type { AuditEvent } from "../lib/audit/audit_line.ts";
+import { type AuditEvent, isNobodys } from "../lib/audit/audit_line.ts";
 import { messageOf } from "../lib/errors.ts";
 import type { Services } from "../lib/services.ts";
 import { clientOf } from "./client_address.ts";
@@ -29,7 +29,7 @@ export function noteForAudit(c: Context, facts: Context["var"]["audited"]): void
 
 /**
  * Writes a line into the audit trail for each call that signs in or out, loads, uploads or unlocks, before its answer leaves.
- * A device whose disk is full or read-only goes on without, and its log says so.
+ * Refusals of callers whom nobody knows stand in the log only ({@link isNobodys}). A device whose disk is full or read-only goes on without, and its log says so.
  */
 export function auditTrail({ audit, log }: Pick<Services, "audit" | "log">): MiddlewareHandler {
   return async (c, next) => {
@@ -37,12 +37,14 @@ export function auditTrail({ audit, log }: Pick<Services, "audit" | "log">): Mid
     const { method, path } = c.req;
     const action = ACTIONS.find(([verb, pattern]) => verb === method && pattern.test(path))?.[2];
     if (action === undefined) return;
+    const [noted, result] = [c.get("audited"), resultOf(c)];
+    if (isNobodys(noted?.who, result)) return;
     const event = {
       action,
       resource: nameIn(path),
-      ...c.get("audited"),
+      ...noted,
       from: clientOf(c),
-      result: resultOf(c),
+      result,
       requestId: c.get("requestId"),
     };
     try {

@@ -52,6 +52,14 @@ export function auditLine(head: TrailHead, event: AuditEvent, nowMs: number): { 
   return { text: `${content.slice(0, -1)},"hash":"${hash}"}`, head: { seq, hash } };
 }
 
+/**
+ * Whether a call is one that anybody could repeat at will to push the trail's old lines out: refused without a name, or for coming too
+ * often. It stands in the log only.
+ */
+export function isNobodys(who: string | undefined, result: string): boolean {
+  return result === "rate_limited" || (who === undefined && result !== "ok");
+}
+
 /** Reads a line, or `undefined` when a byte of it is another than the one that was written. */
 export function parseAuditLine(text: string): AuditLine | undefined {
   const hash = HASH_ENDING.exec(text)?.[1];
