@@ -1,5 +1,5 @@
 import type { ObjectStore } from "../cdn/store.ts";
-import { allUnits, openUnits } from "../crypto/open_units.ts";
+import { allUnits } from "../crypto/open_units.ts";
 import { ownArchitecture } from "../device/architecture.ts";
 import type { Enrolment } from "../device/enrolment.ts";
 import type { Floors } from "../device/floors.ts";
@@ -11,7 +11,7 @@ import type { ByteStream } from "../streams.ts";
 import { openFile, readSmallFile } from "../system/files.ts";
 import { fetchHashList, type LoadV2Deps } from "./load_v2.ts";
 import { trustOf } from "./small_part_v2.ts";
-import { verifiedUnits } from "./unit_feed.ts";
+import { openedUnits } from "./unit_feed.ts";
 import { fileUnits, storeUnits } from "./unit_sources.ts";
 
 /** What opening an archive of format v2 needs. */
@@ -68,7 +68,7 @@ export async function openArchive(
     throw new IntegrityError(message, { step: "size" });
   }
   const hashes = await hashList(manifest, await fetchHashList(deps, manifest, { signal, beside: `${path}.hashes` }));
-  const big = { ...await bigPart(opened, hashes), hashes: undefined };
+  const big = await bigPart(opened, hashes);
   const range = allUnits(big);
   const file = { sizeBytes, open: (start = 0, end = sizeBytes) => openFile(path, start, end) };
   const name = { folder: manifest.folder, key: manifest.big.key };
@@ -76,5 +76,5 @@ export async function openArchive(
     fileUnits(file, { big, end: range.end }),
     storeUnits(deps.cdn, name, { big, end: range.end }, { clock: deps.clock, signal }),
   ];
-  return openUnits(verifiedUnits({ range, hashes, sources, log: deps.log, name: path }), big, range);
+  return openedUnits({ big, range, sources, log: deps.log, name: path });
 }

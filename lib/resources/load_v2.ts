@@ -2,21 +2,21 @@ import { type Bytes, toBase64Url } from "../bytes.ts";
 import type { ContentCache, ContentName } from "../cdn/content_cache.ts";
 import type { Media } from "../cdn/media.ts";
 import type { ObjectStore } from "../cdn/store.ts";
-import { allUnits, type BigPart, HASH_BYTES, openUnits, type UnitRange } from "../crypto/open_units.ts";
-import { unitStart } from "../crypto/unit_layout.ts";
+import { allUnits, type BigPart, HASH_BYTES, type UnitRange } from "../crypto/open_units.ts";
+import { plainStart, unitStart } from "../crypto/unit_layout.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { bigPart, hashList, openRange, plainRange } from "../split/big_part.ts";
+import { bigPart, hashList, plainRange } from "../split/big_part.ts";
 import { hashListKey, type Manifest } from "../split/manifest.ts";
 import type { OpenedSmallPart } from "../split/open_small_part.ts";
-import { type ByteStream, collect } from "../streams.ts";
+import { type ByteStream, byteStream, collect } from "../streams.ts";
 import type { Clock } from "../system/clock.ts";
 import { readSmallFile } from "../system/files.ts";
 import type { Turns } from "../system/turns.ts";
 import { CacheDownload } from "./cache_download.ts";
 import type { FindResource, OpenBody, OpenResource } from "./open_resource.ts";
 import type { OpenVersion } from "./small_part_v2.ts";
-import { verifiedUnits } from "./unit_feed.ts";
+import { openedUnits } from "./unit_feed.ts";
 import { fileUnits, mediumUnits, partialUnits, storeUnits, type UnitSource } from "./unit_sources.ts";
 
 /** What loading in format v2 needs. */
@@ -52,7 +52,7 @@ export async function openedResource(
   const { manifest } = opened;
   const hashes = await hashList(manifest, await fetchHashList(deps, manifest, { signal }));
   const big = await bigPart(opened, hashes);
-  const loading = new Loading(deps, { manifest, big: { ...big, hashes: undefined }, hashes, signal });
+  const loading = new Loading(deps, { manifest, big, signal });
   return {
     format: "v2",
     sizeBytes: manifest.plain.size,
@@ -66,9 +66,7 @@ export async function openedResource(
 /** What one load knows. */
 interface LoadState {
   readonly manifest: Manifest;
-  /** Without hashes: the feed compares them. */
   readonly big: BigPart;
-  readonly hashes: Bytes;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -87,13 +85,13 @@ class Loading {
     const range = allUnits(big);
     const cached = await this.#cached(range);
     if (cached !== undefined) {
-      return { body: openUnits(this.#feed(range, [cached, this.#store(range)]), big), source: "cache" };
+      return { body: this.#feed(range, [cached, this.#store(range)]), source: "cache" };
     }
     const download = await CacheDownload.start(this.#deps, nameOf(manifest), big.sizeBytes);
     const begun = download?.file === undefined ? [] : [partialUnits(download.file, { big, end: range.end })];
     const media = await this.#media(range);
     const feed = this.#feed(range, [...begun, ...media, this.#store(range)], download);
-    return { body: openUnits(feed, big, range), source: media.length > 0 ? "media" : "cdn" };
+    return { body: feed, source: media.length > 0 ? "media" : "cdn" };
   }
 
   /** Some bytes of it, from the units that hold them. */
@@ -103,16 +101,17 @@ class Loading {
     const cached = await this.#cached(wanted.units);
     const near = cached === undefined ? await this.#media(wanted.units) : [cached];
     const feed = this.#feed(wanted.units, [...near, this.#store(wanted.units)]);
-    return { body: openRange(feed, big, wanted), source: near[0]?.name ?? "cdn" };
+    const skippedBytes = start - plainStart(big.layout, wanted.units.first);
+    return { body: cut(feed, skippedBytes, end - start), source: near[0]?.name ?? "cdn" };
   }
 
   #feed(range: UnitRange, sources: readonly UnitSource[], download?: CacheDownload): ByteStream {
-    const { manifest, big, hashes } = this.#state;
+    const { manifest, big } = this.#state;
     const { cache, log } = this.#deps;
     const hadCache = sources[0]?.name === "cache" && download === undefined;
     const offsetOf = (index: number) => unitStart(big.layout, index);
-    return verifiedUnits({
-      ...{ range, hashes, sources, log, name: `${manifest.folder}/${manifest.name}` },
+    return openedUnits({
+      ...{ big, range, sources, log, name: `${manifest.folder}/${manifest.name}` },
       onUnit: (index, unit, from) => {
         if (from === "cache") return;
         download?.write(offsetOf(index), unit);
@@ -187,6 +186,20 @@ export async function fetchHashList(
     log.warning("cache_not_changed", { ...name, why: messageOf(error) })
   );
   return list;
+}
+
+/** `sizeBytes` of a stream, after the first `skippedBytes`. */
+function cut(stream: ByteStream, skippedBytes: number, sizeBytes: number): ByteStream {
+  const reader = stream.getReader();
+  let offset = -skippedBytes;
+  return byteStream(async () => {
+    const { value, done } = await reader.read();
+    if (done) return undefined;
+    const from = Math.max(0, -offset);
+    const wanted = value.subarray(from, Math.max(from, sizeBytes - offset));
+    offset += value.byteLength;
+    return wanted;
+  }, (reason) => reader.cancel(reason));
 }
 
 function isHashList(manifest: Manifest, list: Bytes): Promise<boolean> {

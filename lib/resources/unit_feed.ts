@@ -1,25 +1,25 @@
 import type { Bytes } from "../bytes.ts";
 import { piecesInFlight } from "../crypto/in_flight.ts";
-import { checkUnitHash, type UnitRange, UNITS_IN_FLIGHT } from "../crypto/open_units.ts";
+import { allUnits, type BigPart, checkUnitHash, type UnitRange, UNITS_IN_FLIGHT } from "../crypto/open_units.ts";
 import { IntegrityError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { type ByteStream, watched } from "../streams.ts";
+import type { ByteStream } from "../streams.ts";
 import { Turns } from "../system/turns.ts";
 import type { UnitSource } from "./unit_sources.ts";
 
-/** Which units are fed, and from where. */
+/** Which units are opened, and from where they come. */
 export interface UnitFeed {
+  /** With the signed list of hashes. */
+  readonly big: BigPart;
   readonly range: UnitRange;
-  /** The signed list: SHA-256 of every unit (32 B each). */
-  readonly hashes: Bytes;
   /** In order of preference. They are closed in the end. */
   readonly sources: readonly UnitSource[];
   readonly log: Logger;
   /** For log lines: `folder/name`. */
   readonly name: string;
-  /** Each unit, right and in order, before it leaves; and where it came from. */
+  /** Each unit that is right, in any order, before it is opened; and where it came from. The bytes are not to be kept. */
   readonly onUnit?: (index: number, unit: Bytes, from: UnitSource["name"]) => void;
-  /** After the last unit, or when the feed is given up: whether all units left. */
+  /** Once, in the end: whether all units came and were right. */
   readonly onEnd?: (complete: boolean) => void;
 }
 
@@ -27,44 +27,38 @@ export interface UnitFeed {
 const REPEATS = 2;
 
 /**
- * The bytes of some units, each compared with the signed list before it leaves; several in flight, in order. A unit that is not the one that
- * was published is fetched again by itself: from the next source that has it, then once more from all of them. A source that fails
- * gives way to the next.
- * The stream fails with {@link IntegrityError} (step `unit-hash`) when no source has the right unit, or with the error of the last source.
+ * The plaintext of some units, several in flight, in order. Each unit is compared with the signed list before it is opened, and its tags are checked
+ * before it leaves. A unit that is not the one that was published is fetched again by itself: from the next source that has it, then once more
+ * from all of them. A source that fails gives way to the next.
+ * The stream fails with {@link IntegrityError} (steps `unit-hash`, `unit-tag`) when no source has the right unit, or with the error of the last source.
  */
-export function verifiedUnits(feed: UnitFeed): ByteStream {
-  const { range, sources, onUnit, onEnd } = feed;
+export function openedUnits(feed: UnitFeed): ByteStream {
+  const { big, range, sources, onUnit, onEnd } = feed;
+  const lastIndex = allUnits(big).end - 1;
   const turns = new Turns(); // a source is read by one at a time
-  const from: UnitSource["name"][] = [];
-  let reading = range.first;
-  let leaving = range.first;
-  const close = async (complete: boolean) => {
-    onEnd?.(complete);
-    await turns.take("", () => Promise.all(sources.map((source) => source[Symbol.asyncDispose]())));
+  let next = range.first;
+  let left = range.end - range.first;
+  let closing: Promise<unknown> | undefined;
+  const close = (complete: boolean) => {
+    if (closing === undefined) onEnd?.(complete);
+    return closing ??= turns.take("", () => Promise.all(sources.map((source) => source[Symbol.asyncDispose]())));
   };
-  const units = piecesInFlight(UNITS_IN_FLIGHT, {
+  const open = async (index: number, first: ReadUnit): Promise<Bytes> => {
+    const { unit, source } = await check(feed, index, first).catch((error) =>
+      turns.take("", () => readAgain(feed, index, first.source, error))
+    );
+    onUnit?.(index, unit, source.name);
+    const plain = await big.cipher.open(unit, { index, isLast: index === lastIndex });
+    if (--left === 0) await close(true);
+    return plain;
+  };
+  return piecesInFlight(UNITS_IN_FLIGHT, {
     async start() {
-      if (reading >= range.end) return undefined;
-      const index = reading++;
-      const first = await turns.take("", () => readFirst(feed, index));
-      const checked = check(feed, index, first).catch((error) =>
-        turns.take("", () => readAgain(feed, index, first.source, error))
-      );
-      return {
-        piece: checked.then(({ unit, source }) => {
-          from[index - range.first] = source.name;
-          return unit;
-        }),
-      };
+      if (next >= range.end) return undefined;
+      const index = next++;
+      return { piece: open(index, await turns.take("", () => readFirst(feed, index))) };
     },
-    cancel: () => close(false),
-  });
-  return watched(units, {
-    look(unit) {
-      onUnit?.(leaving, unit, from[leaving - range.first] ?? "cdn");
-      leaving++;
-    },
-    end: () => void close(true),
+    cancel: async () => void await close(false),
   });
 }
 
@@ -86,8 +80,9 @@ async function readFirst({ sources, log, name }: UnitFeed, index: number): Promi
   throw failure;
 }
 
-async function check({ hashes }: UnitFeed, index: number, read: ReadUnit): Promise<ReadUnit> {
-  await checkUnitHash(hashes, index, read.unit);
+async function check({ big }: UnitFeed, index: number, read: ReadUnit): Promise<ReadUnit> {
+  if (big.hashes === undefined) throw new TypeError("Units from anywhere are opened with a list of hashes only");
+  await checkUnitHash(big.hashes, index, read.unit);
   return read;
 }
 
