@@ -36,7 +36,7 @@ export interface Cancellation {
 /** A run is given up when more of its items than this have failed. */
 export const ERROR_THRESHOLD = 10;
 /** An item at which the origin died so often is not tried again. */
-const ATTEMPT_LIMIT = 3;
+const DEATH_LIMIT = 3;
 
 const BY_USER: Cancellation = {
   reason: "CANCELED_BY_USER",
@@ -78,9 +78,10 @@ export class RunQueue {
    */
   recover(): void {
     this.#state.transaction(() => {
+      this.#state.run("UPDATE platform_items SET deaths = deaths + 1 WHERE state = 'PROCESSING'");
       this.#state.run(
-        `UPDATE platform_items SET state = 'PENDING' WHERE state = 'PROCESSING' AND attempt < ?`,
-        ATTEMPT_LIMIT,
+        `UPDATE platform_items SET state = 'PENDING' WHERE state = 'PROCESSING' AND deaths < ?`,
+        DEATH_LIMIT,
       );
       const lost = this.#state.all("SELECT * FROM platform_items WHERE state = 'PROCESSING'");
       for (const item of lost) {
@@ -136,14 +137,11 @@ export class RunQueue {
     });
   }
 
-  /** Gives an item that was not finished back, as if it had not been begun. */
+  /** Gives an item that was not finished back. */
   giveBack(claim: Claim): void {
     this.#state.transaction(() => {
       if (!this.#isHeld(claim)) return;
-      this.#state.run(
-        "UPDATE platform_items SET state = 'PENDING', attempt = attempt - 1 WHERE item_id = ?",
-        claim.itemId,
-      );
+      this.#state.run("UPDATE platform_items SET state = 'PENDING' WHERE item_id = ?", claim.itemId);
       this.#settle(claim.runId);
     });
   }

@@ -50,6 +50,7 @@ export const PLATFORM_TABLES = `
     error_message      TEXT,
     terminated_ms      INTEGER,
     attempt            INTEGER NOT NULL DEFAULT 0, -- a worker publishes only for the attempt that it began
+    deaths             INTEGER NOT NULL DEFAULT 0, -- how often the origin was killed while it was at work
     UNIQUE (run_id, external_id)
   ) STRICT;
   CREATE INDEX platform_items_queue ON platform_items (due_ms, seq) WHERE state = 'PENDING';

@@ -86,14 +86,14 @@ Deno.test("an item at which the origin dies again and again fails, and holds not
        SELECT ?, 'checksum', '1.0.0', 'PROCESSING', 1, id, organization_id FROM users`,
       runId,
     );
-    for (const [id, attempt] of [["deadly", 3], ["unlucky", 1]] as const) {
+    for (const [id, deaths] of [["deadly", 2], ["unlucky", 1]] as const) {
       state.run(
-        `INSERT INTO platform_items (item_id, run_id, organization_id, external_id, due_ms, state, attempt)
-         VALUES (?, ?, '', ?, 1, 'PROCESSING', ?)`,
+        `INSERT INTO platform_items (item_id, run_id, organization_id, external_id, due_ms, state, attempt, deaths)
+         VALUES (?, ?, '', ?, 1, 'PROCESSING', 9, ?)`,
         id,
         runId,
         id,
-        attempt,
+        deaths,
       );
       state.run("INSERT INTO platform_inputs VALUES (?, ?, 0, 'file', ?, '{}')", id, id, url);
       state.run("INSERT INTO platform_outputs VALUES (?, ?, 0, 'checksums', 'application/json', NULL, NULL)", id, id);
