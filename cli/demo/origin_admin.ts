@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { ResourceApi } from "../../lib/api/client.ts";
 import type { Role } from "../../lib/auth/roles.ts";
-import type { Bytes } from "../../lib/bytes.ts";
+import { type Bytes, utf8 } from "../../lib/bytes.ts";
 import { UpstreamError } from "../../lib/errors.ts";
-import { type HttpClient, httpClient } from "../../lib/http/client.ts";
+import { type HttpClient, httpClient, type HttpRequest } from "../../lib/http/client.ts";
 import { collect } from "../../lib/streams.ts";
 import type { Clock } from "../../lib/system/clock.ts";
 
@@ -15,6 +15,7 @@ export interface Account {
 
 const ANSWER_LIMIT_BYTES = 64 * 1024;
 const PASSWORD_BYTES = 18;
+const devicesSchema = z.array(z.object({ kid: z.string() }));
 const deviceSchema = z.object({ email: z.string(), password: z.string() });
 
 /** Administers an origin through its HTTP API, signed in as its administrator. */
@@ -66,15 +67,37 @@ export class OriginAdmin {
     return await api.keyFragment(this.#signal);
   }
 
+  /** The small part of a resource, as the first device that has enrolled gets it. */
+  async smallPart({ folder, name }: { folder: string; name: string }): Promise<{ path: string; sizeBytes: number }> {
+    const [device] = devicesSchema.parse(JSON.parse(await this.#get("devices")));
+    const path = `v2/resources/${folder}/${name}`;
+    const text = await this.#get(`${path}?device=${device?.kid ?? ""}`);
+    return { path: this.#urlOf(path).href, sizeBytes: utf8(text).byteLength };
+  }
+
   async #post(path: string, body: unknown): Promise<unknown> {
-    const { status, body: answer } = await this.#http(new URL(path, `${this.#baseUrl.href.replace(/\/+$/, "")}/`), {
-      method: "POST",
-      headers: { "authorization": `Bearer ${this.#token}`, "content-type": "application/json" },
+    const headers = { "content-type": "application/json" };
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    return JSON.parse(await this.#call(path, { method: "POST", headers, ...sent }));
+  }
+
+  async #get(path: string): Promise<string> {
+    return await this.#call(path, { method: "GET" });
+  }
+
+  async #call(path: string, { headers, ...request }: HttpRequest & { readonly method: string }): Promise<string> {
+    const { status, body } = await this.#http(this.#urlOf(path), {
+      ...request,
+      headers: { ...headers, "authorization": `Bearer ${this.#token}` },
       signal: this.#signal,
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    const text = new TextDecoder().decode(await collect(answer, ANSWER_LIMIT_BYTES, "The answer of the origin"));
-    if (status !== 200) throw new UpstreamError("API", `The origin answered "POST /${path}" with status ${status}`);
-    return JSON.parse(text);
+    const text = new TextDecoder().decode(await collect(body, ANSWER_LIMIT_BYTES, "The answer of the origin"));
+    if (status === 200) return text;
+    const call = `${request.method} ${this.#urlOf(path).pathname}`;
+    throw new UpstreamError("API", `The origin answered "${call}" with status ${status}`);
+  }
+
+  #urlOf(path: string): URL {
+    return new URL(path, `${this.#baseUrl.href.replace(/\/+$/, "")}/`);
   }
 }

@@ -44,7 +44,7 @@ export class DemoReport {
     );
     output.line("");
     output.table(
-      [{ title: "PART" }, { title: "SIZE", align: "right" }, { title: "WHERE" }, { title: "FILE" }],
+      [{ title: "PART" }, { title: "SIZE", align: "right" }, { title: "WHERE" }, { title: "AT" }],
       this.#parts.map(partRow),
     );
     output.line("");

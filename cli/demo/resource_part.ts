@@ -24,9 +24,9 @@ export async function showResource(
   report.add({ step: "upload", ...uploaded });
   output.event(
     { event: "uploaded", ...resource, ...uploaded },
-    `Encrypted, split and published ${FOLDER}/${resource.name}: ${transferText(uploaded)}`,
+    `Encrypted, split, signed and published ${FOLDER}/${resource.name}: ${transferText(uploaded)}`,
   );
-  report.place(await site.partPlaces(FOLDER));
+  report.place(await site.partPlaces(resource));
   await site.dropCache(FOLDER);
   await signedIn(site, operator, async () => {
     await showLoad(resource, uploaded, report, deps);

@@ -29,6 +29,7 @@ export interface SiteDeps {
 export interface PartPlace {
   readonly part: "small" | "big";
   readonly place: string;
+  /** Of a file, or the address of a call. */
   readonly path: string;
   readonly sizeBytes: number;
 }
@@ -73,6 +74,13 @@ export class DemoSite implements AsyncDisposable {
     const administrator = accountSchema.parse(
       await runVerb(program, ["origin", "init", "--data-dir", dataDir], signal),
     );
+    const publisherKey = join(path, "publisher", "publisher.key");
+    for (
+      const args of [
+        ["keys", "new", "--publisher", "--out", publisherKey],
+        ["origin", "publisher", "add", `${publisherKey}.pub`, "--name", "demo", "--data-dir", dataDir],
+      ]
+    ) await runVerb(program, args, signal);
     const origin = processes.use(
       await startService(program, ["origin", "serve", "--data-dir", dataDir, "--port", "0"], { clock, signal }),
     );
@@ -81,6 +89,7 @@ export class DemoSite implements AsyncDisposable {
       "--resource-api-url": origin.url.href,
       "--model-cache-dir": cacheFolder(path),
       "--state-dir": join(path, "device", "state"),
+      "--publisher-key-file": publisherKey,
       "--images-path": imagesPathOf(path),
       "--api-version": imageTag,
       "--docker-host": docker.dockerHost,
@@ -95,10 +104,10 @@ export class DemoSite implements AsyncDisposable {
     return new DemoSite(path, { origin, device, admin, processes: processes.move(), signal });
   }
 
-  /** Where the parts of the resources in a folder lie now. */
-  async partPlaces(folder: string): Promise<PartPlace[]> {
+  /** Where the parts of the one resource in a folder lie now. */
+  async partPlaces({ folder, name }: { folder: string; name: string }): Promise<PartPlace[]> {
+    const small = { part: "small", place: "origin", ...await this.admin.smallPart({ folder, name }) } as const;
     const places = [
-      { part: "small", place: "origin", path: join(originFolder(this.#path), "resources", folder) },
       { part: "big", place: "CDN", path: join(originFolder(this.#path), "objects") },
       { part: "big", place: "device cache", path: join(cacheFolder(this.#path), folder) },
     ] as const;
@@ -107,7 +116,7 @@ export class DemoSite implements AsyncDisposable {
       const largest = files.toSorted((one, other) => other.sizeBytes - one.sizeBytes)[0];
       return largest === undefined ? [] : [{ ...place, ...largest }];
     }));
-    return found.flat();
+    return [small, ...found.flat()];
   }
 
   /** Makes the device forget its big parts, so that the next load fetches them anew. */

@@ -70,6 +70,15 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "README.md: sealing and opening with no network works as it says",
+  ignore: bash === undefined,
+  async fn() {
+    const [, , offline] = parseTranscripts(await Deno.readTextFile("README.md"));
+    await checkBlock(offline, ".");
+  },
+});
+
 /** The ports of the page may be taken on this machine. */
 function freePort(): string {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
