@@ -114,7 +114,8 @@ async function watch(
         `The application took longer than ${spec.timeLimitMs} ms`,
       );
     }
-    if (await folderSize(outputs) > spec.outputLimitBytes) return outputTooLarge(spec);
+    const fault = await faultOf(outputs, spec);
+    if (fault !== undefined) return fault;
     await clock.sleep(Math.min(SIZE_LOOK_MS, Math.max(1, endMs - clock.now())), ended).catch(() => undefined);
   }
   return undefined;
@@ -132,7 +133,8 @@ function checkEnd({ exitCode, outOfMemory, output }: ContainerEnd, spec: Contain
 
 /** Takes plain files only: a link could lead to any file of this machine. */
 async function collectOutputs(folder: string, job: ItemJob, version: ApplicationVersion, spec: ContainerSpec) {
-  if (await folderSize(folder) > spec.outputLimitBytes) throw outputTooLarge(spec);
+  const fault = await faultOf(folder, spec);
+  if (fault !== undefined) throw fault;
   for (const { name } of version.outputArtifacts) {
     const path = join(folder, name);
     if (await fileFacts(path) === undefined) {
@@ -142,17 +144,29 @@ async function collectOutputs(folder: string, job: ItemJob, version: Application
   }
 }
 
-function outputTooLarge({ outputLimitBytes }: ContainerSpec): ApplicationFailure {
-  const limit = `The outputs of the application are larger than ${outputLimitBytes} bytes`;
-  return new ApplicationFailure("APPLICATION.OUTPUT_TOO_LARGE", limit);
+/** What speaks against the outputs as they lie there. Never fails: a program may do anything to its folder. */
+async function faultOf(folder: string, { outputLimitBytes }: ContainerSpec): Promise<ApplicationFailure | undefined> {
+  try {
+    if (await folderSize(folder) <= outputLimitBytes) return undefined;
+    const limit = `The outputs of the application are larger than ${outputLimitBytes} bytes`;
+    return new ApplicationFailure("APPLICATION.OUTPUT_TOO_LARGE", limit);
+  } catch (cause) {
+    const unreadable = "The folder of the outputs of the application cannot be read";
+    return new ApplicationFailure("APPLICATION.OUTPUT_UNREADABLE", unreadable, { cause });
+  }
 }
 
-/** Of all that lies in it, at any depth; links count nothing and are not followed. */
+/** Of all that lies in it, at any depth; links count nothing and are not followed, and nor does what has gone meanwhile. */
 async function folderSize(folder: string): Promise<number> {
   let sizeBytes = 0;
-  for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    const path = join(folder, name);
-    sizeBytes += isDirectory ? await folderSize(path) : (await fileFacts(path))?.sizeBytes ?? 0;
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      const path = join(folder, name);
+      sizeBytes += isDirectory ? await folderSize(path) : (await fileFacts(path))?.sizeBytes ?? 0;
+    }
+  } catch (error) {
+    const isGone = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+    if (!isGone) throw error;
   }
   return sizeBytes;
 }

@@ -10,7 +10,10 @@ import { tally } from "../support/tally.ts";
 
 const dockerd = peerPath("dockerd");
 const CHILD = join(import.meta.dirname ?? "", "../support/origin_child.ts");
-const PROGRAMS = ["/bin/sh", "/bin/cat", "/bin/sleep", "/bin/ln"];
+const PROGRAMS = ["/bin/sh", "/bin/cat", "/bin/sleep", "/bin/ln", "/bin/mktemp", "/bin/rmdir"];
+
+/** Forty of them make a path that cannot be named as a whole. */
+const LONG_NAME = "d".repeat(200);
 
 /** What the application does is said by the first line of its input. */
 const SCRIPT = `
@@ -26,6 +29,8 @@ case "$mode" in
   nothing) ;;
   link) ln -s /etc/passwd /outputs/copy ;;
   big) while :; do cat /inputs/text /inputs/text /inputs/text /inputs/text > /outputs/$$-$((n = n + 1)) || :; done ;;
+  deep) cd /outputs && while [ $((n = n + 1)) -le 40 ]; do d=$(mktemp -d ${LONG_NAME}XXXXXX) && cd -P "$d" || exit; done; sleep 2 ;;
+  churn) while [ $((n = n + 1)) -le 60 ]; do mktemp -d /outputs/dXXX > /dev/null; mktemp -d /outputs/dXXX > /dev/null; rmdir /outputs/d*; done; echo ok > /outputs/copy ;;
   memory) x=0123456789; while :; do x="$x$x"; done ;;
 esac
 `;
@@ -102,7 +107,7 @@ Deno.test({
     await addCopier(site, image, "1.0.0");
     const user = await PlatformUser.administrator(site);
     const runId = await submit(user, [
-      ...["copy", "job", "rights", "refuse", "fail", "sleep", "nothing", "link", "big", "memory"],
+      ...["copy", "job", "rights", "refuse", "fail", "sleep", "nothing", "link", "big", "deep", "churn", "memory"],
     ]);
     const results = await resultsOf(user, runId);
     const end = (mode: string) => [results.get(mode)?.termination_reason, results.get(mode)?.error_code];
@@ -117,6 +122,8 @@ Deno.test({
     assert.deepEqual(end("nothing"), ["SYSTEM_ERROR", "APPLICATION.OUTPUT_MISSING"]);
     assert.deepEqual(end("link"), ["SYSTEM_ERROR", "APPLICATION.OUTPUT_MISSING"], "a link is no output");
     assert.deepEqual(end("big"), ["SYSTEM_ERROR", "APPLICATION.OUTPUT_TOO_LARGE"]);
+    assert.deepEqual(end("deep"), ["SYSTEM_ERROR", "APPLICATION.OUTPUT_UNREADABLE"], "no path reaches its bottom");
+    assert.deepEqual(end("churn"), ["SUCCEEDED", null], "what goes while it is looked at is no fault");
     assert.deepEqual(end("memory"), ["SYSTEM_ERROR", "APPLICATION.OUT_OF_MEMORY"]);
     checkRights(await textOf(user, runId, results.get("rights")));
     await checkNothingLeft(engine, site);
