@@ -70,7 +70,7 @@ const wire = z.strictObject({
   iat: time,
   exp: time,
   arch: z.array(z.string().regex(ARCHITECTURE_PATTERN)).max(ARCHITECTURE_LIMIT),
-  suite: z.enum(SUITE_NAMES),
+  suite: z.string().regex(/^[A-Za-z0-9-]{1,32}$/),
   hdr: bytes(1, 64),
   kc: digest,
   big: z.strictObject({ key: z.string(), size, sha256: digest }),
@@ -111,13 +111,22 @@ export function serializeManifest(manifest: Manifest): Bytes {
   return payload;
 }
 
-/** Reads the payload of a manifest, strictly. @throws {IntegrityError} step `form` */
+/** Reads the payload of a manifest, strictly. @throws {IntegrityError} step `form`; step `suite`: it is of a suite that we do not know */
 export function parseManifest(payload: Bytes): Manifest {
-  const { v: _, ...manifest } = parseCanonical(payload, wire, "The manifest");
+  const { v: _, suite, ...fields } = parseCanonical(payload, wire, "The manifest");
+  const manifest = { ...fields, suite: knownSuite(suite) };
   for (const [holds, sentence] of consistency(manifest)) {
     if (!holds) throw new IntegrityError(`The manifest contradicts itself: ${sentence}`, { step: "form" });
   }
   return manifest;
+}
+
+function knownSuite(suite: string): SuiteName {
+  const known = SUITE_NAMES.find((name) => name === suite);
+  if (known !== undefined) return known;
+  throw new IntegrityError(`The manifest is of the suite "${suite}", which this program does not know`, {
+    step: "suite",
+  });
 }
 
 function consistency({ suite, hdr, big, seg, rec, iat, exp }: Manifest): readonly (readonly [boolean, string])[] {
