@@ -179,6 +179,24 @@ export function joinStreams(first: Bytes, second: ByteStream): ByteStream {
   }, (reason) => reader.cancel(reason));
 }
 
+/** The same stream, given up when the signal is aborted: at once, even while the source has nothing to give. */
+export function untilAborted(stream: ByteStream, signal: AbortSignal): ByteStream {
+  const reader = stream.getReader();
+  const stop = () => void reader.cancel(signal.reason).catch(() => undefined); // ends the read that waits
+  const forget = () => signal.removeEventListener("abort", stop);
+  signal.addEventListener("abort", stop, { once: true });
+  return byteStream(async () => {
+    signal.throwIfAborted();
+    const { value, done } = await reader.read();
+    signal.throwIfAborted();
+    if (done) forget();
+    return value;
+  }, (reason) => {
+    forget();
+    return reader.cancel(reason);
+  });
+}
+
 /** Looks on while a stream passes. An error of `look` or `end` fails the stream. */
 export interface Watcher {
   /** Each chunk before it leaves. */

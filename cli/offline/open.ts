@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { deviceKey } from "../../lib/crypto/grant.ts";
 import { readPrivateKey, readPublicKey } from "../../lib/crypto/key_file.ts";
 import { UsageError } from "../../lib/errors.ts";
@@ -5,7 +6,7 @@ import { type KeySource, openFiles } from "../../lib/resources/open_files.ts";
 import { trustStore } from "../../lib/split/manifest_signature.ts";
 import type { ManifestRules } from "../../lib/split/open_small_part.ts";
 import { type ByteStream, watched } from "../../lib/streams.ts";
-import { writeStream } from "../../lib/system/files.ts";
+import { sweepPartialFiles, writeStream } from "../../lib/system/files.ts";
 import { formatTransfer } from "../progress.ts";
 import type { Shell } from "../shell.ts";
 import { checkTarget, STDOUT } from "../target_file.ts";
@@ -49,12 +50,17 @@ export async function open({ io, output, signal }: Shell, flags: OpenFlags): Pro
       progress.update(sizeBytes += chunk.byteLength, manifest.plain.size);
     },
   });
-  await (file === STDOUT ? output.send(counted) : writeStream(file, counted));
+  await (file === STDOUT ? output.send(counted) : writeWhole(file, counted));
   const { folder, name, version, seq } = manifest;
   const elapsedMs = io.clock.now() - startMs;
   const line = `Opened ${folder}/${name} ${version} into ${file}: ${formatTransfer(sizeBytes, elapsedMs)}`;
   if (file === STDOUT) return output.note(line);
   output.result({ folder, name, version, seq, file, sizeBytes, elapsedMs }, line);
+}
+
+async function writeWhole(file: string, plain: ByteStream): Promise<void> {
+  await sweepPartialFiles(dirname(file)); // of a process that was killed while it opened
+  await writeStream(file, plain);
 }
 
 async function giveUp(plain: ByteStream, reason: unknown): Promise<never> {

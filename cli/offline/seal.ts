@@ -8,7 +8,7 @@ import { publisherKey } from "../../lib/split/manifest_signature.ts";
 import { parseName } from "../../lib/split/names.ts";
 import type { SealRequest } from "../../lib/split/seal.ts";
 import { isUser } from "../../lib/split/small_part_v2.ts";
-import { type ByteStream, watched } from "../../lib/streams.ts";
+import { type ByteStream, untilAborted, watched } from "../../lib/streams.ts";
 import { openWholeFile } from "../../lib/system/files.ts";
 import { expirySeconds } from "../expiry.ts";
 import type { Progress } from "../output.ts";
@@ -46,7 +46,7 @@ export async function seal(shell: Shell, path: string, flags: SealFlags): Promis
   const devices = await Promise.all(flags.to.map((device) => readPublicKey(device, "X25519")));
   using progress = output.progress(`Sealing ${resource.name}`);
   const { sizeBytes, body } = path === STDIN ? { body: io.keyboard.readable() } : await openWholeFile(path);
-  const source = counted(body, sizeBytes, progress, shell.signal);
+  const source = counted(untilAborted(body, shell.signal), sizeBytes, progress);
   const { out, user, cekFile: contentKeyFile } = flags;
   const files = await sealFiles(source, { resource, publisher, devices, user, out, contentKeyFile });
   tell(shell, files, io.clock.now() - startMs);
@@ -79,18 +79,10 @@ function readResource(path: string, flags: SealFlags, nowSeconds: number): Omit<
   };
 }
 
-function counted(
-  body: ByteStream,
-  totalBytes: number | undefined,
-  progress: Progress,
-  signal: AbortSignal,
-): ByteStream {
+function counted(body: ByteStream, totalBytes: number | undefined, progress: Progress): ByteStream {
   let doneBytes = 0;
   return watched(body, {
-    look(chunk) {
-      signal.throwIfAborted();
-      progress.update(doneBytes += chunk.byteLength, totalBytes);
-    },
+    look: (chunk) => progress.update(doneBytes += chunk.byteLength, totalBytes),
   });
 }
 

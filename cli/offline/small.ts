@@ -1,16 +1,21 @@
 import { type Bytes, fromBase64Url } from "../../lib/bytes.ts";
-import { NotFoundError } from "../../lib/errors.ts";
+import { NotFoundError, UsageError } from "../../lib/errors.ts";
+import { readSmallPartFile } from "../../lib/resources/small_part_file.ts";
 import { parseManifest } from "../../lib/split/manifest.ts";
-import { parseSmallPart, SMALL_PART_LIMIT_BYTES } from "../../lib/split/small_part_v2.ts";
-import { readSmallFile } from "../../lib/system/files.ts";
+import { parseSmallPart } from "../../lib/split/small_part_v2.ts";
 import type { Shell } from "../shell.ts";
 
-/** Prints a small part as one QR code. @throws {IntegrityError} it is none */
-export async function printCode({ output }: Shell, path: string): Promise<void> {
+/** Prints a small part as one QR code. @throws {IntegrityError} it is none; {UsageError} the terminal is too narrow for it */
+export async function printCode({ io: { stdout }, output }: Shell, path: string): Promise<void> {
   const bytes = await readPart(path);
   parseSmallPart(bytes);
   const { renderUnicodeCompact } = await import("uqr");
-  output.raw(`${renderUnicodeCompact(new TextDecoder().decode(bytes), { ecc: "L" })}\n`);
+  const code = renderUnicodeCompact(new TextDecoder().decode(bytes), { ecc: "L" });
+  const width = code.indexOf("\n");
+  if (stdout.isTerminal && stdout.columns() < width) { // broken lines are no code any more
+    throw new UsageError(`The code is ${width} columns wide, and the terminal only ${stdout.columns()}`);
+  }
+  output.raw(`${code}\n`);
 }
 
 /** Shows what a small part says; nothing of it is verified. @throws {IntegrityError} it is none */
@@ -44,7 +49,7 @@ export async function showPart({ output }: Shell, path: string): Promise<void> {
 }
 
 async function readPart(path: string): Promise<Bytes> {
-  const bytes = await readSmallFile(path, SMALL_PART_LIMIT_BYTES);
+  const bytes = await readSmallPartFile(path);
   if (bytes === undefined) throw new NotFoundError(`Cannot read "${path}": there is no such file`);
   return bytes;
 }

@@ -1,14 +1,7 @@
 import type { z } from "zod";
 import { type Bytes, utf8 } from "../bytes.ts";
 import { ConfigurationError, UsageError } from "../errors.ts";
-import {
-  fileFacts,
-  moveFile,
-  readSecretFile,
-  readSmallFile,
-  writePublicFile,
-  writeSmallFile,
-} from "../system/files.ts";
+import { isTaken, readSecretFile, readSmallFile, writePublicFile, writeSmallFile } from "../system/files.ts";
 import {
   type Curve,
   type PrivateJwk,
@@ -35,11 +28,9 @@ export function publicKeyPath(path: string): string {
  */
 export async function writeKeyPair(path: string, jwk: PrivateJwk): Promise<void> {
   for (const taken of [path, publicKeyPath(path)]) {
-    if (await fileFacts(taken) !== undefined) throw new UsageError(`Cannot write a key to "${taken}": it exists`);
+    if (await isTaken(taken)) throw new UsageError(`Cannot write a key to "${taken}": it exists`);
   }
-  const kid = await thumbprint(jwk);
-  await writeSmallFile(path, keyLine({ ...publicHalf(jwk), kid, d: jwk.d }));
-  await writePublicFile(publicKeyPath(path), keyLine({ ...publicHalf(jwk), kid }));
+  await replaceKeyPair(path, jwk);
 }
 
 /** A whole key. @throws {ConfigurationError} there is none, it is for something else, or others than its owner may read it */
@@ -62,12 +53,15 @@ export async function readPublicKey(path: string, curve?: Curve): Promise<Public
 export async function rotateKeyPair(path: string, jwk: PrivateJwk): Promise<string> {
   const old = await readPrivateKey(path, jwk.crv);
   const oldPath = `${path}.${await thumbprint(old)}`;
-  await writeKeyPair(oldPath, old);
-  const fresh = `${path}.new`;
-  await writeKeyPair(fresh, jwk);
-  await moveFile(fresh, path);
-  await moveFile(publicKeyPath(fresh), publicKeyPath(path));
+  await replaceKeyPair(oldPath, old); // its name says which key it is: what is there came from a rotation that was cut off
+  await replaceKeyPair(path, jwk);
   return oldPath;
+}
+
+async function replaceKeyPair(path: string, jwk: PrivateJwk): Promise<void> {
+  const kid = await thumbprint(jwk);
+  await writeSmallFile(path, keyLine({ ...publicHalf(jwk), kid, d: jwk.d }));
+  await writePublicFile(publicKeyPath(path), keyLine({ ...publicHalf(jwk), kid }));
 }
 
 function keyLine(jwk: PublicJwk & { readonly kid: string; readonly d?: string }): Bytes {

@@ -6,10 +6,11 @@ import type { Floors } from "../device/floors.ts";
 import { IntegrityError } from "../errors.ts";
 import { bigPart, hashList } from "../split/big_part.ts";
 import { type OpenedSmallPart, openSmallPart } from "../split/open_small_part.ts";
-import { parseSmallPart, SMALL_PART_LIMIT_BYTES } from "../split/small_part_v2.ts";
+import { parseSmallPart } from "../split/small_part_v2.ts";
 import type { ByteStream } from "../streams.ts";
-import { openFile, readSmallFile } from "../system/files.ts";
+import { openFile } from "../system/files.ts";
 import { fetchHashList, type LoadV2Deps } from "./load_v2.ts";
+import { readSmallPartFile } from "./small_part_file.ts";
 import { trustOf } from "./small_part_v2.ts";
 import { openedUnits } from "./unit_feed.ts";
 import { fileUnits, storeUnits } from "./unit_sources.ts";
@@ -37,7 +38,7 @@ export async function archiveSmallPart(
   { path, resource }: ArchivePlace,
   signal: AbortSignal,
 ): Promise<OpenedSmallPart | undefined> {
-  const bytes = await readSmallFile(`${path}.small`, SMALL_PART_LIMIT_BYTES);
+  const bytes = await readSmallPartFile(`${path}.small`);
   if (bytes === undefined) return resource && await deps.openVersion({ ...resource, signal });
   const { enrolment, floors, userId } = deps;
   const standing = await enrolment.current(signal);

@@ -12,9 +12,10 @@ import {
   type OpenedSmallPart,
   openSmallPart,
 } from "../split/open_small_part.ts";
-import { parseSmallPart, SMALL_PART_LIMIT_BYTES } from "../split/small_part_v2.ts";
+import { parseSmallPart } from "../split/small_part_v2.ts";
 import type { ByteStream } from "../streams.ts";
 import { openWholeFile, readSmallFile } from "../system/files.ts";
+import { readSmallPartFile } from "./small_part_file.ts";
 
 /** Who opens: a device with its grant, or whoever holds the raw content key in a file. */
 export type KeySource = { readonly device: DeviceKey; readonly user?: string | undefined } | {
@@ -58,7 +59,7 @@ export async function openFiles(request: OpenFilesRequest): Promise<OpenedFiles>
 }
 
 async function openKey({ small, key, rules }: OpenFilesRequest): Promise<OpenedSmallPart> {
-  const bytes = await readSmallFile(small, SMALL_PART_LIMIT_BYTES);
+  const bytes = await readSmallPartFile(small);
   if (bytes === undefined) throw new NotFoundError(`Cannot read "${small}": there is no such file`);
   const part = parseSmallPart(bytes);
   if ("device" in key) return await openSmallPart(part, { ...rules, ...key });

@@ -8,7 +8,7 @@ import { type PublisherKey, signManifest } from "../split/manifest_signature.ts"
 import { type SealRequest, sealResource } from "../split/seal.ts";
 import { serializeSmallPart } from "../split/small_part_v2.ts";
 import { type ByteStream, consume } from "../streams.ts";
-import { AtomicFile, writePublicFile, writeSmallFile } from "../system/files.ts";
+import { AtomicFile, sweepPartialFiles, writePublicFile, writeSmallFile } from "../system/files.ts";
 
 /** What is sealed into files, for whom, and where to. */
 export interface SealFilesRequest {
@@ -39,21 +39,31 @@ const KID_SHOWN_CHARACTERS = 12;
 
 /**
  * Seals a plaintext into files: `<out>/<folder>/<digest>.big`, its `.hashes` when it needs one, and a `.small` for each device. The big part
- * is whole and has its name before a small part names it.
+ * is whole and has its name before a small part names it. The source is given up on any error.
  * @throws {InvalidInputError} the content key in the file does not fit the suite; {DiskFullError}
  */
 export async function sealFiles(source: ByteStream, request: SealFilesRequest): Promise<SealedFiles> {
+  try {
+    return await sealInto(source, request);
+  } catch (error) {
+    if (!source.locked) await source.cancel(error); // nobody has begun to read it
+    throw error;
+  }
+}
+
+async function sealInto(source: ByteStream, request: SealFilesRequest): Promise<SealedFiles> {
   const { resource, out, contentKeyFile } = request;
   const contentKey = contentKeyFile === undefined ? undefined : await readContentKey(contentKeyFile);
   const isKeyKept = contentKey !== undefined || contentKeyFile === undefined;
   using sealing = await sealResource(source, { ...resource, contentKey });
   const folder = join(out, resource.folder);
+  await sweepPartialFiles(folder); // of a process that was killed while it sealed
   using file = await AtomicFile.create(join(folder, resource.name), PUBLIC_FILE_MODE);
   await consume(sealing.body, (unit) => file.write(unit));
   const { manifest, hashes } = await sealing.finish();
   const big = join(folder, manifest.big.key);
+  if (!isKeyKept) await writeContentKey(contentKeyFile, sealing.contentKey); // first: a big part without its key is of no use
   await file.commit(big);
-  if (!isKeyKept) await writeContentKey(contentKeyFile, sealing.contentKey);
   const list = manifest.seg.n > INLINE_UNITS ? join(folder, hashListKey(manifest.big.key)) : undefined;
   if (list !== undefined) await writePublicFile(list, hashes);
   return { manifest, big, hashes: list, small: await writeSmallParts(folder, manifest, sealing.contentKey, request) };
@@ -70,7 +80,7 @@ async function writeSmallParts(
   const { name, version, exp } = manifest;
   return await Promise.all(devices.map(async (device) => {
     const grant = await makeGrant(contentKey, device, { payload, user, exp });
-    const path = join(folder, `${name}-${version}-${grant.kid.slice(0, KID_SHOWN_CHARACTERS)}.small`);
+    const path = join(folder, `${name}@${version}-${grant.kid.slice(0, KID_SHOWN_CHARACTERS)}.small`);
     await writeSmallFile(path, serializeSmallPart({ manifest: jws, grant }));
     return { kid: grant.kid, path };
   }));

@@ -9,6 +9,8 @@ const PRIVATE_FOLDER_MODE = 0o700;
 const READ_SIZE_BYTES = 256 * 1024;
 const SECRET_LIMIT_BYTES = 64 * 1024;
 const LINE_FEED = 0x0a;
+/** A temporary file of ours, and of nobody else. */
+const TEMPORARY_NAME = /^\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.partial$/;
 
 /** Size and time of a file. */
 export interface FileFacts {
@@ -49,6 +51,17 @@ export async function isSymbolicLink(path: string): Promise<boolean> {
     return (await Deno.lstat(path)).isSymlink;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Whether there is anything under a name: a file, a folder, or a symbolic link, wherever it leads. */
+export async function isTaken(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
     throw error;
   }
 }
@@ -240,7 +253,7 @@ export async function removeFile(path: string): Promise<void> {
 export async function sweepPartialFiles(folder: string): Promise<number> {
   let count = 0;
   for (const name of await listFiles(folder)) {
-    if (!name.startsWith(".") || !name.endsWith(".partial")) continue;
+    if (!TEMPORARY_NAME.test(name)) continue;
     const path = join(folder, name);
     if (await isAbandoned(path) && removeQuietly(path)) count++;
   }

@@ -174,6 +174,67 @@ Deno.test("tally keys never writes over a key, and keeps the old one when a new 
   assert.equal((await site.tally("keys", "new", "--out", site.path("x"))).exitCode, 2, "neither kind");
 });
 
+Deno.test("tally keys rotate goes on where it was cut off", async () => {
+  await using site = await OfflineSite.create();
+  const path = site.path("release.key");
+  const { kid } = JSON.parse(await Deno.readTextFile(path));
+  await Deno.copyFile(path, `${path}.${kid}`); // the old one was kept, and then the power went
+  const { previous } = JSON.parse(await site.ok("--json", "keys", "rotate", "--publisher", path));
+  assert.equal(previous, `${path}.${kid}`);
+  assert.equal(JSON.parse(await Deno.readTextFile(`${previous}.pub`)).kid, kid);
+  assert.notEqual(JSON.parse(await Deno.readTextFile(path)).kid, kid);
+});
+
+Deno.test("tally seal leaves what is no file in the place of a key alone, and no big part without its key", async () => {
+  await using site = await OfflineSite.create();
+  await Deno.writeFile(site.path("escrow"), keystream("escrow", 16), { mode: 0o600 });
+  await Deno.symlink(site.path("escrow"), site.path("link"));
+  await Deno.mkdir(site.path("folder"));
+  await Deno.writeTextFile(site.path("plain"), "content");
+  const keys = ["--publisher-key", site.path("release.key"), "--to", site.path("device.key.pub")];
+  for (const place of ["link", "folder"]) {
+    const args = ["seal", site.path("plain"), "--version", "1", ...keys, "--out", site.path("site")];
+    const { exitCode, complained } = await site.tally(...args, "--cek-file", site.path(place));
+    assert.equal(exitCode, 2, place);
+    assert.match(complained, /is not a regular file/);
+    assert.equal((await site.tally("keys", "new", "--device", "--out", site.path(place))).exitCode, 2, place);
+  }
+  assert.ok((await Deno.lstat(site.path("link"))).isSymlink);
+  assert.ok(!site.names().includes("site"));
+});
+
+Deno.test("tally seal and tally open remove what a killed one has left, and nobody else's files", async () => {
+  await using site = await OfflineSite.create();
+  await Deno.mkdir(site.path("site", "models"), { recursive: true });
+  const abandoned = [site.path("site", "models", `.${crypto.randomUUID()}.partial`)];
+  abandoned.push(site.path(`.${crypto.randomUUID()}.partial`));
+  const foreign = site.path(".holiday.partial");
+  for (const path of [...abandoned, foreign]) await Deno.writeTextFile(path, "half");
+  await site.ok(...site.openArgs(await site.seal(keystream("swept", 10))));
+  for (const path of abandoned) await assert.rejects(Deno.lstat(path), Deno.errors.NotFound);
+  assert.equal(await Deno.readTextFile(foreign), "half");
+});
+
+Deno.test("tally seal keeps the small parts of names and versions apart that read alike", async () => {
+  await using site = await OfflineSite.create();
+  const one = await site.seal(keystream("one", 10), "--name", "yolo-v8", "--version", "1");
+  const other = await site.seal(keystream("other", 10), "--name", "yolo", "--version", "v8-1");
+  assert.notEqual(one.small[0]?.path, other.small[0]?.path);
+});
+
+Deno.test("tally open and tally small take a file that is too large for no small part", async () => {
+  await using site = await OfflineSite.create();
+  const sealed = await site.seal(keystream("large", 10));
+  const large = site.path("large.small");
+  await Deno.writeFile(large, new Uint8Array(100_000));
+  for (const args of [["small", large], ["small", "--qr", large], site.openArgs(sealed, "--small", large)]) {
+    const { exitCode, complained } = await site.tally(...args);
+    assert.equal(exitCode, 7, args.join(" "));
+    assert.match(complained, /is no small part/);
+  }
+  assert.ok(!site.names().includes("opened"));
+});
+
 Deno.test("tally seal takes standard input, under a name", async () => {
   await using site = await OfflineSite.create();
   const keys = ["--publisher-key", site.path("release.key"), "--to", site.path("device.key.pub")];

@@ -9,6 +9,7 @@ import {
   collect,
   joinStreams,
   streamOf,
+  untilAborted,
   watched,
 } from "../../../lib/streams.ts";
 
@@ -142,6 +143,31 @@ Deno.test("joinStreams() cancels the stream behind it", async () => {
   const second = byteStream(() => Promise.resolve(utf8("b")), (reason) => void reasons.push(reason));
   await joinStreams(utf8("a"), second).cancel("enough");
   assert.deepEqual(reasons, ["enough"]);
+});
+
+Deno.test("untilAborted() gives a stream up that has nothing to give, and tells its source", async () => {
+  for (const mode of ["byob", undefined] as const) {
+    const stop = new AbortController();
+    let told: unknown;
+    const source: ByteStream = new ReadableStream({
+      type: "bytes",
+      pull: () => new Promise<void>(() => {}),
+      cancel: (reason) => void (told = reason),
+    });
+    const stream = untilAborted(source, stop.signal);
+    const reading = mode === "byob" ? byteReader(stream).read(10) : stream.getReader().read();
+    const reason = new Error("asked to stop");
+    stop.abort(reason);
+    await assert.rejects(reading, reason);
+    assert.equal(told, reason);
+  }
+});
+
+Deno.test("untilAborted() gives every byte while nobody aborts, and none after", async () => {
+  const bytes = await collect(untilAborted(streamOf(utf8("ab"), utf8("c")), new AbortController().signal), 10);
+  assert.deepEqual(bytes, utf8("abc"));
+  const aborted = untilAborted(streamOf(utf8("ab")), AbortSignal.abort(new Error("stop")));
+  await assert.rejects(collect(aborted, 10), /stop/);
 });
 
 Deno.test("watched() shows each chunk before it leaves and the end before the reader hears of it", async () => {

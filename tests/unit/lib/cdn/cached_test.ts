@@ -79,7 +79,7 @@ Deno.test("BigPartCache leaves nothing of a part that was not committed, and swe
   const abandoned = await cache.create();
   abandoned.write(NEW.bytes);
   assert.equal(await cache.sweep(), 0, "somebody is still writing");
-  await Deno.writeFile(join(folder.path, ".staging", ".abandoned.partial"), NEW.bytes);
+  await Deno.writeFile(join(folder.path, ".staging", `.${crypto.randomUUID()}.partial`), NEW.bytes);
   assert.equal(await cache.sweep(), 1);
   using writer = await cache.create();
   writer.write(NEW.bytes);
