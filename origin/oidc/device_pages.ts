@@ -11,10 +11,14 @@ interface Told {
   readonly error_description?: string;
 }
 
+/** Status of the page that asks again, because no device has the code. */
+export const UNKNOWN_CODE_STATUS = 422;
+
+const UNKNOWN_CODE = "the code was not found";
 /** By the message of the package: a minifier takes the names of its classes. */
 const CODE_FAULTS: Readonly<Record<string, string>> = {
   "no code submitted": "Enter the code that the device shows.",
-  "the code was not found": "There is no such code. Look again, and mind that codes are good for ten minutes.",
+  [UNKNOWN_CODE]: "There is no such code. Look again, and mind that codes are good for ten minutes.",
   "the code has expired": "This code has expired. Start again on the device.",
   "code has already been used": "This code was used already. Start again on the device.",
   "the interaction was aborted": "The device was not signed in. You can close this window.",
@@ -28,6 +32,7 @@ export const deviceSources = {
     const prefilled = context.query[PREFILLED_CODE];
     const userCode = typeof prefilled === "string" ? prefilled : undefined;
     const fault = error === undefined ? undefined : CODE_FAULTS[error.message] ?? OTHER_FAULT;
+    if (error?.message === UNKNOWN_CODE) context.status = UNKNOWN_CODE_STATUS;
     await showPage(context, codePage({ ...formOf(context), userCode }, fault));
   },
   userCodeConfirmSource: async (

@@ -7,6 +7,7 @@ import type { Organizations } from "../organizations.ts";
 import { ensureSecret } from "../secrets.ts";
 import type { State } from "../state.ts";
 import { Clients } from "./clients.ts";
+import { limitCodes } from "./code_limit.ts";
 import { DEVICE_INTERVAL_SECONDS, providerConfiguration } from "./configuration.ts";
 import { refuseStrayCode } from "./device_pages.ts";
 import { INTERACTION_PATH, interactionPages } from "./interaction.ts";
@@ -87,6 +88,7 @@ export class Issuer {
     const provider = new library.default(issuerAt(publicUrl), providerConfiguration(parts));
     nameModels(provider);
     provider.use((context, next) => this.#pace(context, next));
+    provider.use(limitCodes(clock));
     provider.use(refuseStrayCode);
     provider.use(interactionPages({ library, provider, accounts, organizations, signIns, clock }));
     logErrors(provider, log);

@@ -116,3 +116,22 @@ Deno.test("issuer: a device whose code was refused, has expired or is another cl
   const unknown = await browser.submit(await browser.open("/device"), { fields: { user_code: "BBBB-BBBB" } });
   assert.match(unknown.html, /role="alert">There is no such code/);
 });
+
+Deno.test("issuer: codes cannot be guessed fast, in however many browsers; the right one is refused as well, and good later", async () => {
+  const clock = shiftedClock();
+  await using site = await OriginSite.start({ clock });
+  const device = await startDevice(site);
+  for (let guess = 0; guess < 100; guess++) {
+    const browser = new PlainBrowser(site.url);
+    const wrong = await browser.submit(await browser.open("/device"), { fields: { user_code: "BBBB-BBBB" } });
+    assert.equal(wrong.status, 422);
+  }
+  const browser = new PlainBrowser(site.url);
+  const refused = await browser.submit(await browser.open(device.verification_uri_complete));
+  assert.deepEqual([refused.status, refused.headers.get("retry-after")], [429, "60"]);
+  assert.match(refused.html, /role="alert">Too many/);
+  assert.doesNotMatch(refused.html, /<code>/);
+  clock.advance(61_000);
+  const confirmation = await browser.submit(await browser.open(device.verification_uri_complete));
+  assert.match(confirmation.html, /<code>/);
+});
