@@ -4,6 +4,7 @@ import { ConfigurationError, UsageError } from "../errors.ts";
 import { isTaken, readSecretFile, readSmallFile, writePublicFile, writeSmallFile } from "../system/files.ts";
 import {
   type Curve,
+  isPair,
   type PrivateJwk,
   privateJwkSchema,
   publicHalf,
@@ -35,7 +36,9 @@ export async function writeKeyPair(path: string, jwk: PrivateJwk): Promise<void>
 
 /** A whole key. @throws {ConfigurationError} there is none, it is for something else, or others than its owner may read it */
 export async function readPrivateKey(path: string, curve: Curve): Promise<PrivateJwk> {
-  return ofCurve(path, curve, parseKey(path, await readSecretFile(path), privateJwkSchema, "a private key"));
+  const jwk = ofCurve(path, curve, parseKey(path, await readSecretFile(path), privateJwkSchema, "a private key"));
+  if (!await isPair(jwk)) throw unusable(path, "its two halves do not belong together");
+  return jwk;
 }
 
 /** The public half of a key. @throws {ConfigurationError} there is none, or it is for something else */

@@ -70,7 +70,13 @@ export async function importPublic({ kty, crv, x }: PublicJwk): Promise<CryptoKe
   return await crypto.subtle.importKey("jwk", { kty, crv, x }, { name: crv }, true, usages);
 }
 
-/** The private half as a key of WebCrypto that cannot be exported. @throws {DOMException} the halves do not belong together */
+/** Whether the two halves belong together. What is imported need not: WebCrypto here takes the private half and does not look at the other. */
+export async function isPair({ kty, crv, x, d }: PrivateJwk): Promise<boolean> {
+  const key = await crypto.subtle.importKey("jwk", { kty, crv, x, d }, { name: crv }, true, [PRIVATE_USAGE[crv]]);
+  return (await crypto.subtle.exportKey("jwk", key)).x === x; // made of the private half
+}
+
+/** The private half as a key of WebCrypto that cannot be exported. The public half is not compared: {@link isPair} does. */
 export async function importPrivate({ kty, crv, x, d }: PrivateJwk): Promise<CryptoKey> {
   return await crypto.subtle.importKey("jwk", { kty, crv, x, d }, { name: crv }, false, [PRIVATE_USAGE[crv]]);
 }

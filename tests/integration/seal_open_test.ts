@@ -174,6 +174,25 @@ Deno.test("tally keys never writes over a key, and keeps the old one when a new 
   assert.equal((await site.tally("keys", "new", "--out", site.path("x"))).exitCode, 2, "neither kind");
 });
 
+Deno.test("tally seal and tally open refuse a key whose halves do not belong together, before anything is written", async () => {
+  await using site = await OfflineSite.create();
+  const sealed = await site.seal(keystream("halves", 10));
+  await site.ok("keys", "new", "--publisher", "--out", site.path("second.key"));
+  for (const [path, other] of [["release.key", "second.key"], ["device.key", "release.key"]]) {
+    const { d } = JSON.parse(await Deno.readTextFile(site.path(other ?? "")));
+    const mixed = { ...JSON.parse(await Deno.readTextFile(site.path(path ?? ""))), d };
+    await Deno.writeTextFile(site.path(`mixed-${path}`), JSON.stringify(mixed), { mode: 0o600 });
+  }
+  const keys = ["--publisher-key", site.path("mixed-release.key"), "--to", site.path("device.key.pub")];
+  const args = ["seal", site.path("plain"), "--version", "1", ...keys, "--out", site.path("unbelieved")];
+  for (const line of [args, site.openArgs(sealed, "--device-key", site.path("mixed-device.key"))]) {
+    const { exitCode, complained } = await site.tally(...line);
+    assert.equal(exitCode, 2, complained);
+    assert.match(complained, /halves do not belong together/);
+  }
+  for (const name of ["unbelieved", "opened"]) assert.ok(!site.names().includes(name), name);
+});
+
 Deno.test("tally keys rotate goes on where it was cut off", async () => {
   await using site = await OfflineSite.create();
   const path = site.path("release.key");
