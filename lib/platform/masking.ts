@@ -12,16 +12,20 @@ export function masked(text: string): string {
   return `***MASKED(${text.length})***`;
 }
 
-/** The same account and organisation with the address and every secret masked. */
+/** The same account and organisation with the address and every secret masked; the address also where it stands for a name. */
 export function maskMe({ user, organization }: Me): Me {
-  return { user: maskFields(user), organization: maskFields(organization) };
+  const address = user.email?.toLowerCase();
+  return { user: maskFields(user, address), organization: maskFields(organization, address) };
 }
 
-function maskFields<T extends object>(fields: T): T {
-  const entries = Object.entries(fields).map(([name, value]) => [name, shown(name, value)]);
+function maskFields<T extends object>(fields: T, address: string | undefined): T {
+  const entries = Object.entries(fields).map(([name, value]) => [
+    name,
+    typeof value === "string" && isSecret(name, value, address) ? masked(value) : value,
+  ]);
   return Object.fromEntries(entries);
 }
 
-function shown(name: string, value: unknown): unknown {
-  return SECRET_FIELDS.has(name) && typeof value === "string" ? masked(value) : value;
+function isSecret(name: string, text: string, address: string | undefined): boolean {
+  return SECRET_FIELDS.has(name) || text.toLowerCase() === address;
 }

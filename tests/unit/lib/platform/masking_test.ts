@@ -19,3 +19,14 @@ Deno.test("maskMe() hides the address and every secret, and leaves the rest", as
   assert.equal(maskMe(me).user.name, "Ada");
   assert.equal(maskMe(me).user.nickname, null);
 });
+
+Deno.test("maskMe() hides the address also where it stands for the name", async () => {
+  await using platform = new SmallPlatform();
+  const me = await new Client({ settings: platform.settings(), tokenProvider: () => Promise.resolve(TOKEN) }).me();
+  const email = String(me.user.email);
+  for (const name of [email, email.toUpperCase()]) {
+    const { user } = maskMe({ ...me, user: { ...me.user, name } });
+    assert.equal(user.name, masked(email));
+    assert.ok(!JSON.stringify(user).toLowerCase().includes(email.toLowerCase()));
+  }
+});
