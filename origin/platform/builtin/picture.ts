@@ -24,6 +24,12 @@ const JPEG_MEMORY_LIMIT_MIB = 768;
 const UNREADABLE = "INPUT.UNREADABLE";
 const PNG_MAGIC = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const JPEG_MAGIC = [0xff, 0xd8, 0xff];
+/** A progressive JPEG has about ten; each goes through all of the picture again, however few bytes it has. */
+const JPEG_SCAN_LIMIT = 500;
+const JPEG_START_OF_SCAN = 0xda;
+const PNG_HEADER_TYPE = 0x49484452; // IHDR
+/** Of a PNG: length and type before the data of a chunk, a checksum behind them. */
+const PNG_CHUNK = { data: 8, checksum: 4 } as const;
 /** Where the header of a PNG says its width, height and interlacing. @see PNG (Third Edition), 11.2.1 */
 const PNG_HEADER = { width: 16, height: 20, interlace: 28, end: 33 } as const;
 
@@ -85,6 +91,7 @@ function mean(data: Uint8Array, width: number, [left, right]: Span, [top, bottom
 
 async function readPng(file: Bytes): Promise<Picture> {
   if (file.byteLength < PNG_HEADER.end) throw damaged();
+  requireOneHeader(file);
   const header = new DataView(file.buffer, file.byteOffset, PNG_HEADER.end);
   checkSize(header.getUint32(PNG_HEADER.width), header.getUint32(PNG_HEADER.height));
   // The decoder unpacks interlaced rows without a limit.
@@ -93,12 +100,33 @@ async function readPng(file: Bytes): Promise<Picture> {
   return decoded(() => PNG.sync.read(Buffer.from(file.buffer, file.byteOffset, file.byteLength)));
 }
 
+/** The decoder believes the last header; what was checked is the first chunk. */
+function requireOneHeader(file: Bytes): void {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  let at: number = PNG_MAGIC.length;
+  while (at + PNG_CHUNK.data <= file.byteLength) {
+    const isHeader = view.getUint32(at + 4) === PNG_HEADER_TYPE;
+    if (isHeader !== (at === PNG_MAGIC.length)) throw damaged();
+    at += PNG_CHUNK.data + view.getUint32(at) + PNG_CHUNK.checksum;
+  }
+}
+
 async function readJpeg(file: Bytes): Promise<Picture> {
+  if (scanCount(file) > JPEG_SCAN_LIMIT) throw new ItemInputError(UNREADABLE, "The JPEG has too many scans");
   const { decode } = await import("jpeg-js");
   const limits = { maxResolutionInMP: PIXEL_LIMIT / 1e6, maxMemoryUsageInMB: JPEG_MEMORY_LIMIT_MIB };
   const picture = decoded(() => decode(file, { useTArray: true, ...limits }));
   checkSize(picture.width, picture.height);
   return picture;
+}
+
+/** Of all that could be one: in the data of a scan no such pair of bytes can stand. */
+function scanCount(file: Bytes): number {
+  let count = 0;
+  for (let at = file.indexOf(0xff); at !== -1; at = file.indexOf(0xff, at + 1)) {
+    if (file[at + 1] === JPEG_START_OF_SCAN) count++;
+  }
+  return count;
 }
 
 function decoded(decode: () => Picture): Picture {

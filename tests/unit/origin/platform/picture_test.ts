@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { deflateSync } from "node:zlib";
+import { crc32, deflateSync } from "node:zlib";
 import fc from "fast-check";
 import { concat, utf8 } from "../../../../lib/bytes.ts";
 import { PIXEL_LIMIT, readPicture, shrink, writePng } from "../../../../origin/platform/builtin/picture.ts";
@@ -56,6 +56,52 @@ Deno.test("readPicture() refuses what is no picture, too large, interlaced, cut 
     );
   }
 });
+
+Deno.test("readPicture() refuses a PNG whose checked header is not the one that is decoded", async () => {
+  const good = await writePng(picture(2, 2));
+  const header = good.slice(8, 33);
+  const cases: readonly (readonly [string, readonly Uint8Array[]])[] = [
+    ["a second header", [good.slice(0, 33), header, good.slice(33)]],
+    ["a header behind the data", [good.slice(0, -12), header, good.slice(-12)]],
+    ["a header that is not the first", [good.slice(0, 8), pngChunk("tEXt", header.slice(8, 21)), good.slice(8)]],
+  ];
+  for (const [what, parts] of cases) {
+    await assert.rejects(readPicture(concat(...parts)), { errorCode: "INPUT.UNREADABLE" }, what);
+  }
+});
+
+function pngChunk(type: string, data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const content = concat(utf8(type), data);
+  const chunk = concat(new Uint8Array(4), content, new Uint8Array(4));
+  const view = new DataView(chunk.buffer);
+  view.setUint32(0, data.byteLength);
+  view.setUint32(chunk.byteLength - 4, crc32(content));
+  return chunk;
+}
+
+Deno.test("readPicture() refuses a small JPEG that goes through its pixels again and again", async () => {
+  await assert.rejects(readPicture(progressiveJpeg(501)), { errorCode: "INPUT.UNREADABLE" });
+  const { width, height } = await readPicture(progressiveJpeg(499));
+  assert.deepEqual([width, height], [8, 8]);
+});
+
+/** Of one grey block: a scan of its mean, and then scans that say that there is nothing more. */
+function progressiveJpeg(scanCount: number): Uint8Array<ArrayBuffer> {
+  const segment = (marker: number, ...bytes: number[]) => [0xff, marker, 0, bytes.length + 2, ...bytes];
+  const oneCode = [1, ...Array<number>(15).fill(0)];
+  const start = [
+    ...[0xff, 0xd8],
+    ...segment(0xdb, 0, ...Array<number>(64).fill(1)),
+    ...segment(0xc2, 8, 0, 8, 0, 8, 1, 1, 0x11, 0),
+    ...segment(0xc4, 0x00, ...oneCode, 0),
+    ...segment(0xc4, 0x10, ...oneCode, 0),
+    ...segment(0xda, 1, 1, 0, 0, 0, 0),
+    0x7f,
+  ];
+  const more = [...segment(0xda, 1, 1, 0, 1, 63, 0), 0x7f];
+  const scans = Array.from({ length: scanCount - 1 }, () => more).flat();
+  return Uint8Array.from([...start, ...scans, 0xff, 0xd9]);
+}
 
 Deno.test("readPicture() refuses any damage or reads a picture", async () => {
   const good = await writePng(picture(16, 16));
