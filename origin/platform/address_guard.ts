@@ -13,7 +13,9 @@ const NEVER: readonly (readonly [string, number])[] = [
   ["168.63.129.16", 32], // Azure's services of a machine
   ["100.100.100.200", 32], // Alibaba's metadata service
   ["::", 128],
+  ["64:ff9b:1::", 48], // a site's own translator to IPv4 (RFC 8215): nobody knows where it leads
   ["100::", 64],
+  ["2001::", 32], // Teredo: leads to an IPv4 address, too
   ["2001:db8::", 32],
   ["fd00:ec2::254", 128], // Amazon's metadata service
   ["fe80::", 10],
