@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { utf8 } from "../../../lib/bytes.ts";
+import { type Bytes, utf8 } from "../../../lib/bytes.ts";
 import { ConfigurationError } from "../../../lib/errors.ts";
 import {
   type MasterKey,
@@ -26,15 +26,16 @@ Deno.test("wrapContentKey() opens with its master key at its place only", async 
   assert.deepEqual(await unwrapContentKey(key, PLACE, wrapped), cek);
   const flipped = wrapped.slice();
   flipped[20] = (flipped[20] ?? 0) ^ 1;
-  const cases = [
-    unwrapContentKey(await newMasterKey(), PLACE, wrapped),
-    unwrapContentKey(key, PLACE, flipped),
-    unwrapContentKey(key, PLACE, wrapped.slice(0, 5)),
-    unwrapContentKey(key, PLACE, wrapped.slice(0, -1)),
-    unwrapContentKey(key, { ...PLACE, version: "2" }, wrapped),
-    unwrapContentKey(key, { ...PLACE, folder: "models\0a.onnx" }, wrapped),
+  const other = await newMasterKey();
+  const cases: readonly [MasterKey, typeof PLACE, Bytes][] = [
+    [other, PLACE, wrapped],
+    [key, PLACE, flipped],
+    [key, PLACE, wrapped.slice(0, 5)],
+    [key, PLACE, wrapped.slice(0, -1)],
+    [key, { ...PLACE, version: "2" }, wrapped],
+    [key, { ...PLACE, folder: "models\0a.onnx" }, wrapped],
   ];
-  for (const opened of cases) await assert.rejects(opened, ConfigurationError);
+  for (const unfit of cases) await assert.rejects(unwrapContentKey(...unfit), ConfigurationError);
 });
 
 Deno.test("readMasterKeys() takes the file (0600) or the variable, and nothing that is not keys", async () => {
