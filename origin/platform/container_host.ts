@@ -26,12 +26,15 @@ export async function containerHostOf(
   };
 }
 
-/** Removes what a killed origin has left: files, and containers that are still at work. */
+/**
+ * Removes what a killed origin has left: containers that are still at work, then their files. What cannot be removed is
+ * logged, and stays: a program may have locked a folder of its own.
+ */
 export async function sweepContainers(
   { engine, label, workFolder }: ContainerHost,
   signal: AbortSignal,
   log: Logger,
 ): Promise<void> {
-  await removeFolder(workFolder);
   await engine.removeLabelled(label, signal).catch((error) => log.warning("engine_away", { error: messageOf(error) }));
+  await removeFolder(workFolder).catch((error) => log.warning("work_folder_left", { error: messageOf(error) }));
 }
