@@ -24,6 +24,8 @@ export interface DeviceFlowDeps extends OAuthDeps {
 const DEFAULT_INTERVAL_SECONDS = 5;
 const SLOW_DOWN_SECONDS = 5;
 const LONGEST_INTERVAL_SECONDS = 60;
+/** No longer wait is believed, whatever an issuer says: a timer that is longer than 25 days would not wait at all. */
+const LIFETIME_LIMIT_SECONDS = 3600;
 
 /**
  * Signs in by a code that a person confirms in a browser anywhere. The issuer's interval is kept, `slow_down` adds five
@@ -39,13 +41,14 @@ export async function signInWithDevice(
 ): Promise<TokenGrant> {
   const client = { client_id: deviceClient(issuer) };
   const started = await start(issuer, client, request, deps, signal);
-  const expiresAtMs = deps.clock.now() + started.expires_in * 1000;
+  const expiresInMs = Math.min(started.expires_in, LIFETIME_LIMIT_SECONDS) * 1000;
+  const expiresAtMs = deps.clock.now() + expiresInMs;
   deps.showPrompt({
     userCode: started.user_code,
     verificationUrl: started.verification_uri_complete ?? started.verification_uri,
-    expiresInMs: started.expires_in * 1000,
+    expiresInMs,
   });
-  let intervalSeconds = started.interval ?? DEFAULT_INTERVAL_SECONDS;
+  let intervalSeconds = Math.min(started.interval ?? DEFAULT_INTERVAL_SECONDS, LIFETIME_LIMIT_SECONDS);
   for (;;) {
     await deps.clock.sleep(intervalSeconds * 1000, signal);
     if (deps.clock.now() >= expiresAtMs) throw expired();

@@ -74,6 +74,17 @@ Deno.test("signInWithDevice() ends when the code has expired, by the clock or by
   await assert.rejects((await signIn(issuer)).grant, /the code has expired/);
 });
 
+Deno.test("signInWithDevice() never asks without a pause, however long an issuer tells it to wait", async () => {
+  await using issuer = await TestIssuer.start();
+  issuer.deviceAnswer = { interval: 1e300, expires_in: 1e300 };
+  issuer.pollErrors = Array(100).fill("authorization_pending");
+  const { clock, prompts, grant } = await signIn(issuer);
+  await assert.rejects(grant, /the code has expired/);
+  assert.deepEqual(clock.sleeps, [3_600_000]);
+  assert.equal(prompts[0]?.expiresInMs, 3_600_000);
+  assert.ok(!issuer.calls.includes(DEVICE_GRANT), "it asked");
+});
+
 Deno.test("signInWithDevice() ends when the person says no", async () => {
   await using issuer = await TestIssuer.start();
   issuer.pollErrors = ["authorization_pending", "access_denied"];
