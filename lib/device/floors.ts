@@ -31,7 +31,6 @@ export class Floors {
   readonly #folder: StateFolder;
   readonly #api: string;
   readonly #clock: Clock;
-  #sawMs = 0;
 
   /** @param api address of the API: the same names at another one are other resources */
   constructor({ folder, api, clock }: { folder: StateFolder; api: string; clock: Clock }) {
@@ -40,11 +39,9 @@ export class Floors {
     this.#clock = clock;
   }
 
-  /** The present time in milliseconds since 1970, or the latest that this device ever saw when its clock was set back. */
+  /** The present time in milliseconds since 1970, or the latest that was written down when the clock was set back. Looking alone keeps nothing. */
   async now(): Promise<number> {
-    const nowMs = Math.max(this.#clock.now(), this.#sawMs, (await this.#read()).clockMs);
-    this.#sawMs = nowMs;
-    return nowMs;
+    return Math.max(this.#clock.now(), (await this.#read()).clockMs);
   }
 
   /** Highest `seq` that was used of a resource; `undefined` when none was. */
@@ -54,11 +51,12 @@ export class Floors {
 
   /**
    * Writes down that a version is used now, before a byte of it leaves.
+   * @param provenMs the time is kept no further than this: a clock that leaps ahead must not lock the device out for good
    * @throws {IntegrityError} the device has used a newer one; nothing is changed
    */
-  async raise(claim: SequenceClaim): Promise<void> {
+  async raise(claim: SequenceClaim, provenMs = Infinity): Promise<void> {
     const key = this.#keyOf(claim);
-    const nowMs = await this.now();
+    const nowMs = Math.min(await this.now(), provenMs);
     const floors = await this.#read();
     if (floors.seq[key] === claim.seq && nowMs - floors.clockMs < CLOCK_STEP_MS) return;
     await this.#folder.locked(async () => {

@@ -45,6 +45,29 @@ Deno.test("Floors.now() never runs backwards, whatever the clock says after a re
   assert.equal(await floorsAt(folder.path, 0).now(), 7_000_000);
 });
 
+Deno.test("Floors.now() keeps nothing of a clock that leaps ahead while no version is used", async () => {
+  await using folder = await tempFolder();
+  let nowMs = 1_000_000;
+  const clock = { now: () => nowMs, sleep: systemClock.sleep };
+  const floors = new Floors({
+    folder: new StateFolder(folder.path, systemClock),
+    api: "https://api.example.com/",
+    clock,
+  });
+  nowMs = 900_000_000;
+  assert.equal(await floors.now(), 900_000_000);
+  nowMs = 1_000_000;
+  assert.equal(await floors.now(), 1_000_000);
+});
+
+Deno.test("Floors.raise() keeps the time no further than what is proven", async () => {
+  await using folder = await tempFolder();
+  await floorsAt(folder.path, 900_000_000).raise({ ...MODEL, seq: 1 }, 5_000_000);
+  assert.equal(await floorsAt(folder.path, 0).now(), 5_000_000);
+  await floorsAt(folder.path, 6_000_000).raise({ ...MODEL, seq: 2 }, 900_000_000);
+  assert.equal(await floorsAt(folder.path, 0).now(), 6_000_000, "nor further than the clock");
+});
+
 Deno.test("Floors.raise() by many at once loses none", async () => {
   await using folder = await tempFolder();
   const names = Array.from({ length: 12 }, (_, index) => `m${index}`);
