@@ -28,6 +28,7 @@ export class ContentKeys {
   readonly #state: State;
   readonly #source: MasterKeySource;
   readonly #clock: Clock;
+  #making: Promise<MasterKey> | undefined;
 
   constructor({ state, source, clock }: { state: State; source: MasterKeySource; clock: Clock }) {
     this.#state = state;
@@ -61,16 +62,16 @@ export class ContentKeys {
   }
 
   async #present(): Promise<MasterKey> {
-    const keys = await readMasterKeys(this.#source);
     const present = presentMasterId(this.#state);
-    if (present === undefined) return await this.#first(keys);
-    const key = keys.find(({ id }) => id === present);
+    if (present === undefined) return await (this.#making ??= this.#first().finally(() => this.#making = undefined));
+    const key = (await readMasterKeys(this.#source)).find(({ id }) => id === present);
     if (key === undefined) throw missingMasterKey(present, this.#source);
     return key;
   }
 
-  /** The file first: a database that names a key which no power cut can lose. */
-  async #first(keys: readonly MasterKey[]): Promise<MasterKey> {
+  /** One at a time: of two keys only one would stay in the file. The file first: a database that names a key which no power cut can lose. */
+  async #first(): Promise<MasterKey> {
+    const keys = await readMasterKeys(this.#source);
     const key = keys[0] ?? await newMasterKey();
     if (keys.length === 0) await writeMasterKeys(this.#source.path, [key]);
     this.#state.transaction(() => makePresent(this.#state, key.id, this.#clock.now()));
