@@ -30,7 +30,7 @@ case "$mode" in
   link) ln -s /etc/passwd /outputs/copy ;;
   big) while :; do cat /inputs/text /inputs/text /inputs/text /inputs/text > /outputs/$$-$((n = n + 1)) || :; done ;;
   deep) cd /outputs && while [ $((n = n + 1)) -le 40 ]; do d=$(mktemp -d ${LONG_NAME}XXXXXX) && cd -P "$d" || exit; done; sleep 2 ;;
-  churn) while [ $((n = n + 1)) -le 60 ]; do mktemp -d /outputs/dXXX > /dev/null; mktemp -d /outputs/dXXX > /dev/null; rmdir /outputs/d*; done; echo ok > /outputs/copy ;;
+  churn) while [ $((n = n + 1)) -le 12 ]; do mktemp -d /outputs/dXXX > /dev/null; mktemp -d /outputs/dXXX > /dev/null; rmdir /outputs/d*; done; echo ok > /outputs/copy ;;
   memory) x=0123456789; while :; do x="$x$x"; done ;;
 esac
 `;
