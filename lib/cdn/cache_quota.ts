@@ -8,7 +8,7 @@ import { ensureFolder, readSmallFile, removeFile, writeSmallFile } from "../syst
 import { removeUnused, touch } from "../system/used_files.ts";
 import { type CacheEntry, listEntries } from "./cache_entries.ts";
 
-/** What was found a moment ago is about to be opened. */
+/** What was found a moment ago is about to be opened. What was used far in the future was so under a wrong clock, and may go. */
 const JUST_USED_MS = 60_000;
 const PINS_FILE = ".pins.json";
 const PINS_LIMIT_BYTES = 1024 * 1024;
@@ -78,7 +78,7 @@ export class CacheQuota {
     const removed: KeptEntry[] = [];
     for (const entry of entries) {
       if (leftBytes <= quotaBytes) break;
-      if (entry.pinned || entry.usedMs > this.#clock.now() - JUST_USED_MS) continue;
+      if (entry.pinned || Math.abs(this.#clock.now() - entry.usedMs) < JUST_USED_MS) continue;
       if (!dryRun && !await removeEntry(entry)) continue;
       removed.push(entry);
       leftBytes -= entry.sizeBytes;

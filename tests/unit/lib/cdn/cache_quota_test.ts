@@ -145,3 +145,10 @@ Deno.test("BigPartCache notes what is used, and asks for room before it writes",
   await writer.commit({ folder: "models", name: "three" }, { smallSha256: "0".repeat(64) });
   assert.deepEqual((await names()).sort(), ["models/one", "models/three"]);
 });
+
+Deno.test("CacheQuota.makeRoom() removes what a clock that was far ahead has marked as used, too", async () => {
+  await using here = await site(100);
+  await here.put("models/future.big", 90, -10 * 365 * 24);
+  await here.quota.makeRoom(50);
+  assert.deepEqual(await here.names(), []);
+});
