@@ -40,7 +40,7 @@ const MANIFEST = {
   name: "Copier",
   version: "1.0.0-rc.1",
   command: ["/bin/sh", "-c", SCRIPT],
-  limits: { memory_mib: 32, cpus: 0.5, pids: 16, seconds: 4, output_mib: 4 },
+  limits: { memory_mib: 32, cpus: 0.5, pids: 16, seconds: 12, output_mib: 4 },
   input_artifacts: [{
     name: "text",
     mime_type: "text/plain",
