@@ -81,7 +81,7 @@ Deno.test("tally login, upload, whoami, load and logout do what they say, by a d
     assert.deepEqual({ ...JSON.parse(stdout), elapsedMs: 0 }, {
       folder: "models",
       name: "model.bin",
-      format: "v1",
+      format: "v2",
       sizeBytes: CONTENT.byteLength,
       elapsedMs: 0,
     });
