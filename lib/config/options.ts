@@ -138,7 +138,8 @@ function always(value: string | undefined): (environment: Environment) => string
   return () => value;
 }
 
-function option<T>(
+/** A row of the table; its flag is the name in lower case, with dashes. */
+export function option<T>(
   name: string,
   parse: (text: string) => T,
   fallback: string | undefined | ((environment: Environment) => string | undefined),

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { isLoopback } from "../http/loopback.ts";
 import type { Environment } from "../system/environment.ts";
-import { type Option, serverUrl } from "./options.ts";
+import { type Option, option as plainOption, serverUrl } from "./options.ts";
 import { ENVIRONMENTS, type KnownEnvironment } from "./platform_environments.ts";
 import { Secret } from "./secret.ts";
 
@@ -85,21 +85,11 @@ function cacheFolder(environment: Environment): string {
   return join(environment("XDG_CACHE_HOME") ?? join(home, ".cache"), "aignostics");
 }
 
-function option<T>(
-  name: string,
-  parse: (text: string) => T,
-  fallback: string | undefined | ((environment: Environment) => string | undefined),
-  doc: string,
-  fallbackText: string = typeof fallback === "string" ? fallback : "none",
-): Option<T> {
-  return {
-    name: PLATFORM_PREFIX + name,
-    flag: name.toLowerCase().replaceAll("_", "-"),
-    parse,
-    fallback: typeof fallback === "function" ? fallback : () => fallback,
-    fallbackText,
-    doc,
-  };
+type RowOf<T> = Parameters<typeof plainOption<T>> extends [string, ...infer Row] ? Row : never;
+
+/** A row of this table; its flag goes without the prefix. */
+function option<T>(name: string, ...[parse, fallback, doc, fallbackText]: RowOf<T>): Option<T> {
+  return { ...plainOption(name, parse, fallback, doc, fallbackText), name: PLATFORM_PREFIX + name };
 }
 
 function timeout(name: string, what: string): Option<number> {
