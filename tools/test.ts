@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type PeerName, peerVariable } from "../tests/support/peers.ts";
+import { FAULT_PAGE, faultTable, withFaultTable } from "./fault_table.ts";
 import { ensurePeers, type Peer } from "./peers.ts";
 import { runDeno, type RunResult } from "./run.ts";
 import { say } from "./say.ts";
@@ -11,7 +12,8 @@ const LIMIT_MS = 20 * 60_000;
 const STALL_MS = 3 * 60_000;
 const SLOWEST_SHOWN = 5;
 const SLOW_SECONDS = 1;
-const USAGE = "usage: deno task test [--filter TEXT] [--coverage FOLDER] [PATH…]";
+const USAGE = "usage: deno task test [--filter TEXT] [--coverage FOLDER] [--write-faults] [PATH…]";
+const EVERYTHING = ["tests/"];
 
 interface Options {
   readonly paths: readonly string[];
@@ -20,6 +22,8 @@ interface Options {
   readonly coverage: string | undefined;
   /** Whether a missing peer or a skipped test is a failure. */
   readonly strict: boolean;
+  /** Make the table of faults from this run, in place of comparing it with one of all tests. */
+  readonly writesFaults: boolean;
 }
 
 interface Outcome {
@@ -35,21 +39,41 @@ async function main(options: Options): Promise<number> {
   const peers = await ensurePeers();
   const outcome = await runTests(options, peers);
   const { lines, exitCode } = conclude(options, outcome, missingPeers(peers));
-  lines.forEach(say);
-  return exitCode;
+  lines.slice(0, -1).forEach(say);
+  const fault = exitCode === 0 ? await faultTableFault(options, outcome) : undefined;
+  if (fault !== undefined) say(fault);
+  say(lines.at(-1) ?? "");
+  return fault === undefined ? exitCode : 1;
+}
+
+/** Writes the table of what faults come to, or says that it is not what the tests have shown. */
+async function faultTableFault(
+  { paths, writesFaults }: Options,
+  { report = "" }: Outcome,
+): Promise<string | undefined> {
+  if (!writesFaults && paths !== EVERYTHING) return undefined;
+  const { cases, skipped } = parseReport(report);
+  if (skipped > 0) return undefined;
+  const page = await Deno.readTextFile(FAULT_PAGE);
+  const made = withFaultTable(page, faultTable(cases.map(({ name }) => name)));
+  if (made === page) return undefined;
+  if (!writesFaults) return `${FAULT_PAGE} is not what the tests have shown: run "deno task reliability"`;
+  await Deno.writeTextFile(FAULT_PAGE, made);
+  return undefined;
 }
 
 function parseOptions(args: readonly string[]): Options {
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: { filter: { type: "string" }, coverage: { type: "string" } },
+    options: { filter: { type: "string" }, coverage: { type: "string" }, "write-faults": { type: "boolean" } },
     allowPositionals: true,
   });
   return {
-    paths: positionals.length > 0 ? positionals : ["tests/"],
+    paths: positionals.length > 0 ? positionals : EVERYTHING,
     filter: values.filter,
     coverage: values.coverage,
     strict: Deno.env.get("CI") === "true",
+    writesFaults: values["write-faults"] ?? false,
   };
 }
 
