@@ -35,6 +35,13 @@ export type DeviceStatus = z.infer<typeof statusSchema>;
 /** How far an unlock is; `code` names the error's condition where the device tells it. */
 export type UnlockAnswer = z.infer<typeof unlockSchema>;
 
+/** Which version of a resource, where it is not the one that the origin chooses. */
+export interface WantedVersion {
+  readonly version?: string | undefined;
+  /** Also one that is older than what the device has used. */
+  readonly allowDowngrade?: boolean | undefined;
+}
+
 /** A resource on its way. */
 export interface LoadAnswer {
   readonly body: ByteStream;
@@ -91,11 +98,12 @@ export class DeviceClient {
   }
 
   /** Begins to load a resource, or one of its versions. Read the body to its end, or cancel it. */
-  async load(folder: string, name: string, version?: string): Promise<LoadAnswer> {
+  async load(folder: string, name: string, wanted: WantedVersion = {}): Promise<LoadAnswer> {
+    const { version, allowDowngrade } = wanted;
     const request = { ...jsonPost({ filename: name, folder }), timeoutMs: LOAD_TIMEOUT_MS };
-    const { headers, body } = version === undefined
+    const { headers, body } = version === undefined && !allowDowngrade
       ? await this.#call(`load/${encodeURIComponent(name)}`, request)
-      : await this.#call(versionPath(folder, name, version), { timeoutMs: LOAD_TIMEOUT_MS });
+      : await this.#call(versionPath(folder, name, wanted), { timeoutMs: LOAD_TIMEOUT_MS });
     const length = headers.get("content-length");
     const source = headers.get("x-tally-source") ?? undefined;
     return { body, sizeBytes: length === null ? undefined : Number(length), source };
@@ -159,9 +167,12 @@ export function knownCode(code: string | null | undefined): ErrorCode | undefine
   return typeof code === "string" && Object.hasOwn(EXIT_CODES, code) ? code as ErrorCode : undefined;
 }
 
-function versionPath(folder: string, name: string, version: string): string {
-  const [folderPart, namePart, versionPart] = [folder, name, version].map(encodeURIComponent);
-  return `resources/${folderPart}/${namePart}?version=${versionPart}`;
+function versionPath(folder: string, name: string, { version, allowDowngrade }: WantedVersion): string {
+  const query = new URLSearchParams({
+    ...(version === undefined ? {} : { version }),
+    ...(allowDowngrade ? { allow_downgrade: "true" } : {}),
+  });
+  return `resources/${encodeURIComponent(folder)}/${encodeURIComponent(name)}?${query}`;
 }
 
 function jsonPost(body: unknown): HttpRequest {

@@ -8,7 +8,7 @@ import { expectedError } from "./problem.ts";
 declare module "hono" {
   interface ContextVariableMap {
     /** What a handler knows of its call before it can fail, for the audit trail. */
-    audited: Partial<Pick<AuditEvent, "who" | "role" | "resource">>;
+    audited: Partial<Pick<AuditEvent, "action" | "who" | "role" | "resource" | "version">>;
   }
 }
 

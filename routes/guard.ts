@@ -6,6 +6,13 @@ import type { Settings } from "../lib/config/options.ts";
 import { NotAllowedError, NotSignedInError } from "../lib/errors.ts";
 import { noteForAudit } from "./audit.ts";
 
+declare module "hono" {
+  interface ContextVariableMap {
+    /** Whom {@link requireRole} has let through. */
+    caller: User;
+  }
+}
+
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 
 /** Every role, `NONE` included: for calls that need somebody signed in and nothing more. */
@@ -26,8 +33,10 @@ export interface GuardServices {
  */
 export function requireRole(services: GuardServices, roles: readonly Role[]): MiddlewareHandler {
   return async (c, next) => {
-    const { email: who, role } = await callerOf(services, c);
+    const caller = await callerOf(services, c);
+    const { email: who, role } = caller;
     noteForAudit(c, { who, role });
+    c.set("caller", caller);
     if (!roles.includes(role)) {
       throw new NotAllowedError(`The role ${role} may not do this; it takes ${roles.join(", ")}`);
     }

@@ -1,6 +1,9 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { READER_ROLES } from "../lib/auth/roles.ts";
+import type { ResourceName } from "../lib/cdn/cached.ts";
 import { InvalidInputError } from "../lib/errors.ts";
+import type { LoadedResource } from "../lib/resources/load.ts";
 import type { Services } from "../lib/services.ts";
 import {
   CALLER_SECURITY,
@@ -11,10 +14,18 @@ import {
   UPSTREAM_CODES,
 } from "./answers.ts";
 import { noteForAudit } from "./audit.ts";
+import { recordDowngrade, requireDowngradeRole } from "./downgrade.ts";
 import { requireRole } from "./guard.ts";
 import { nameSchema } from "./name_schema.ts";
 
 const filenameSchema = nameSchema("filename", "detector.onnx");
+const bodySchema = z.object({
+  filename: filenameSchema,
+  folder: nameSchema("folder", "models"),
+  allow_downgrade: z.boolean().optional().openapi({
+    description: "`true`: as in `GET /resources/{folder}/{filename}`, for administrators",
+  }),
+});
 const headersSchema = z.object({
   "Content-Length": z.int(),
   ETag: z.string().openapi({ description: "Changes with every published version" }),
@@ -36,7 +47,7 @@ export function addLoad(app: OpenAPIHono, services: Services): void {
     middleware: requireRole(services, READER_ROLES),
     request: {
       params: z.object({ filename: filenameSchema }),
-      body: jsonBody(z.object({ filename: filenameSchema, folder: nameSchema("folder", "models") })),
+      body: jsonBody(bodySchema),
     },
     responses: {
       200: {
@@ -57,12 +68,13 @@ export function addLoad(app: OpenAPIHono, services: Services): void {
   });
 
   app.openapi(route, async (c) => {
-    const { filename: name, folder } = c.req.valid("json");
+    const { filename: name, folder, allow_downgrade: allowDowngrade } = c.req.valid("json");
     if (c.req.valid("param").filename !== name) {
       throw new InvalidInputError("filename", "The filename in the body is not the one in the path");
     }
     noteForAudit(c, { resource: `${folder}/${name}` });
-    const resource = await services.load({ folder, name, signal: c.req.raw.signal });
+    const wanted = { folder, name, signal: c.req.raw.signal };
+    const resource = await (allowDowngrade ? loadOlder(c, services, wanted) : services.load(wanted));
     return c.body(resource.body, 200, {
       "Content-Type": "application/octet-stream",
       "Content-Length": String(resource.sizeBytes),
@@ -71,4 +83,17 @@ export function addLoad(app: OpenAPIHono, services: Services): void {
       "X-Tally-Source": resource.source,
     });
   });
+}
+
+/** The same for an administrator who takes an older version as well. */
+async function loadOlder(
+  c: Context,
+  services: Services,
+  wanted: ResourceName & { readonly signal: AbortSignal },
+): Promise<LoadedResource> {
+  requireDowngradeRole(c);
+  const found = await services.find({ ...wanted, allowDowngrade: true });
+  await recordDowngrade(c, services, found);
+  const { sizeBytes, etag } = found;
+  return { ...await found.open(), sizeBytes, etag };
 }

@@ -3,16 +3,24 @@ import type { Context } from "hono";
 import { READER_ROLES } from "../lib/auth/roles.ts";
 import { evaluate, rangeStillHolds } from "../lib/http/precondition.ts";
 import { parseRange, type Slice } from "../lib/http/range_request.ts";
-import { InvalidInputError } from "../lib/errors.ts";
 import type { OpenResource } from "../lib/resources/open_resource.ts";
 import type { Services } from "../lib/services.ts";
 import { CALLER_SECURITY, problemAnswers, SIGNED_IN_CODES, UPSTREAM_CODES } from "./answers.ts";
 import { noteForAudit } from "./audit.ts";
+import { recordDowngrade, requireDowngradeRole } from "./downgrade.ts";
 import { requireRole } from "./guard.ts";
 import { nameSchema } from "./name_schema.ts";
 
 const VERSION = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
 const binary = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
+const querySchema = z.object({
+  version: z.string().regex(VERSION, "The version is not a valid one").optional()
+    .openapi({ description: "A version of format v2, in place of the one that the origin chooses", example: "1.4.2" }),
+  allow_downgrade: z.enum(["true", "false"]).optional().openapi({
+    description: "`true` lifts, for this call, the rule that the device takes nothing older than what it has used. " +
+      "For administrators (Admin, ApiAdmin), others get 403; it stands in the audit trail, and the rule stays as it was",
+  }),
+});
 const headersSchema = z.object({
   "Content-Length": z.int(),
   ETag: z.string().openapi({ description: "Changes with every published version" }),
@@ -32,12 +40,13 @@ export function addResources(app: OpenAPIHono, services: Services): void {
     summary: "Load a resource, or a part of it",
     description:
       "Takes `Range` (one range, also `bytes=-500`; of several the whole is sent), `If-Range` and `If-None-Match`. " +
-      "Only the segments that hold the range are fetched and opened. The query `version` names a version. " +
+      "Only the segments that hold the range are fetched and opened. " +
       "A body that ends before `Content-Length` is damaged and must be thrown away.",
     security: CALLER_SECURITY,
     middleware: requireRole(services, READER_ROLES),
     request: {
       params: z.object({ folder: nameSchema("folder", "models"), filename: nameSchema("filename", "detector.onnx") }),
+      query: querySchema,
     },
     responses: {
       200: { description: "All of the resource", headers: headersSchema, content: binary },
@@ -58,9 +67,12 @@ export function addResources(app: OpenAPIHono, services: Services): void {
 
   app.openapi(route, async (c) => {
     const { folder, filename: name } = c.req.valid("param");
-    const version = versionOf(c.req.query("version"));
-    noteForAudit(c, { resource: `${folder}/${name}` });
-    const resource = await services.find({ folder, name, version, signal: c.req.raw.signal });
+    const { version, allow_downgrade } = c.req.valid("query");
+    const allowDowngrade = allow_downgrade === "true";
+    noteForAudit(c, { resource: `${folder}/${name}`, version });
+    if (allowDowngrade) requireDowngradeRole(c);
+    const resource = await services.find({ folder, name, version, allowDowngrade, signal: c.req.raw.signal });
+    if (allowDowngrade) await recordDowngrade(c, services, resource);
     const selection = select(c, resource);
     return await answer(name, resource, selection);
   });
@@ -96,9 +108,4 @@ async function answer(name: string, resource: OpenResource, selection: Selection
   headers.set("x-tally-source", source);
   if (selection.status === 206) headers.set("content-range", `bytes ${start}-${end - 1}/${sizeBytes}`);
   return new Response(body, { status: selection.status, headers });
-}
-
-function versionOf(text: string | undefined): string | undefined {
-  if (text === undefined || VERSION.test(text)) return text;
-  throw new InvalidInputError("version", "The version is not a valid one");
 }

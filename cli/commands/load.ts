@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Command } from "commander";
-import { READER_ROLES, type Role } from "../../lib/auth/roles.ts";
-import { IntegrityError, UsageError } from "../../lib/errors.ts";
+import { DOWNGRADE_ROLES, READER_ROLES } from "../../lib/auth/roles.ts";
+import { IntegrityError } from "../../lib/errors.ts";
+import type { VersionStanding } from "../../lib/resources/open_resource.ts";
 import type { Services } from "../../lib/services.ts";
 import { parseName } from "../../lib/split/names.ts";
 import { watched } from "../../lib/streams.ts";
@@ -36,9 +37,6 @@ interface Received {
   readonly sha256: string;
 }
 
-/** Who may go back behind the version that a device has used. */
-const DOWNGRADE_ROLES: readonly Role[] = ["Admin", "ApiAdmin"];
-
 /** `tally load`: loads a resource into a file or to standard output. */
 export function loadCommand(shell: Shell): Command {
   const command = verb("load", "Load a resource, decrypted, into a file or to standard output", [
@@ -49,6 +47,7 @@ export function loadCommand(shell: Shell): Command {
       "tally load yolo.onnx@1.4.2 --folder models",
       "a version of format v2, in place of the one that the origin chooses",
     ],
+    ["tally load yolo.onnx@1.4.1 --folder models --allow-downgrade", "an older one than was used, as an administrator"],
     ["tally load yolo.onnx --folder models --email ada@example.com", "without a device service"],
   ]);
   command.argument("<name>", "name of the resource, or name@version")
@@ -58,7 +57,7 @@ export function loadCommand(shell: Shell): Command {
     .option("--sha256", "show the SHA-256 of what was loaded")
     .option(
       "--allow-downgrade",
-      "with --email, for administrators: also a version older than the one used before; is logged",
+      "for administrators: also a version older than the one used before; stands in the audit trail",
     );
   withAccount(command, "load without a device service, signed in as this account for this one call");
   withSettings(command, ["deviceUrl"]);
@@ -70,14 +69,11 @@ async function load(shell: Shell, command: Command, givenName: string, flags: Lo
   const folder = parseName("folder", flags.folder);
   const [givenResource = "", version] = givenName.split(/@(.*)/s);
   const name = parseName("name", givenResource);
-  if (flags.allowDowngrade && flags.email === undefined) {
-    throw new UsageError("Cannot load an older version by the device service: --allow-downgrade goes with --email");
-  }
   const file = flags.output ?? name;
   await checkTarget(shell.output, file, flags.force ?? false);
   const wanted = { folder, name, version, file };
   const { sizeBytes, elapsedMs, sha256 } = flags.email === undefined
-    ? await byDevice(shell, command, wanted)
+    ? await byDevice(shell, command, wanted, flags)
     : await bySelf(shell, command, wanted, flags, flags.email);
   const lines = [
     `Loaded ${folder}/${name} into ${file}: ${formatTransfer(sizeBytes, elapsedMs)}`,
@@ -95,9 +91,15 @@ async function load(shell: Shell, command: Command, givenName: string, flags: Lo
   }, ...lines);
 }
 
-async function byDevice(shell: Shell, command: Command, wanted: Wanted): Promise<Received> {
+async function byDevice(
+  shell: Shell,
+  command: Command,
+  wanted: Wanted,
+  { allowDowngrade }: LoadFlags,
+): Promise<Received> {
   const device = await connectDevice(shell, command);
-  return await receive(shell, wanted, () => device.load(wanted.folder, wanted.name, wanted.version));
+  const { folder, name, version } = wanted;
+  return await receive(shell, wanted, () => device.load(folder, name, { version, allowDowngrade }));
 }
 
 async function bySelf(
@@ -116,17 +118,21 @@ async function bySelf(
         const { folder, name, version } = wanted;
         const { allowDowngrade } = flags;
         const found = await services.find({ folder, name, version, allowDowngrade, signal: shell.signal });
-        if (allowDowngrade) await auditDowngrade(services, wanted);
+        if (allowDowngrade) await auditDowngrade(services, wanted, found.standing);
         return { ...await found.open(), sizeBytes: found.sizeBytes };
       }),
   );
 }
 
 /** Whether it turned out to be older or not: that the floor was lifted is what counts. */
-async function auditDowngrade({ audit, session }: Services, { folder, name, version }: Wanted): Promise<void> {
+async function auditDowngrade(
+  { audit, session }: Services,
+  { folder, name }: Wanted,
+  { version, seq: versionSeq, floor: floorSeq }: Partial<VersionStanding> = {},
+): Promise<void> {
   const { email: who, role } = session.user() ?? {};
-  const resource = `${folder}/${name}`;
-  await audit.record({ action: "allow_downgrade", who, role, resource, version, from: "local", result: "ok" });
+  const found = { resource: `${folder}/${name}`, version, versionSeq, floorSeq };
+  await audit.record({ action: "allow_downgrade", who, role, ...found, from: "local", result: "ok" });
 }
 
 async function receive(

@@ -12,6 +12,9 @@ export interface AuditEvent {
   /** `folder/name`, or what else the action was about. */
   readonly resource?: string | undefined;
   readonly version?: string | undefined;
+  /** Number of that version in its order, and the highest that the device had used, where the two were compared. */
+  readonly versionSeq?: number | undefined;
+  readonly floorSeq?: number | undefined;
   /** Address that the call came from, or `local`. */
   readonly from: string;
   /** `ok`, or the code of the error. */
@@ -43,10 +46,11 @@ const lineSchema = z.looseObject({ seq: z.int().positive(), time: z.iso.datetime
 /** The next line of a trail, without its line feed, and the new head. */
 export function auditLine(head: TrailHead, event: AuditEvent, nowMs: number): { text: string; head: TrailHead } {
   const seq = head.seq + 1;
-  const { action, role, version, from, result, requestId } = event;
+  const { action, role, version, versionSeq, floorSeq, from, result, requestId } = event;
   const [who, resource] = [event.who?.slice(0, TEXT_LIMIT), event.resource?.slice(0, TEXT_LIMIT)];
   const time = new Date(nowMs).toISOString();
-  const fields = { seq, time, action, who, role, resource, version, from, result, requestId, prev: head.hash };
+  const about = { resource, version, versionSeq, floorSeq };
+  const fields = { seq, time, action, who, role, ...about, from, result, requestId, prev: head.hash };
   const content = JSON.stringify(fields);
   const hash = hashOf(content);
   return { text: `${content.slice(0, -1)},"hash":"${hash}"}`, head: { seq, hash } };

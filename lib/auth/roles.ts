@@ -36,3 +36,6 @@ export const READER_ROLES: readonly Role[] = [
 
 /** Roles that may publish resources. */
 export const UPLOADER_ROLES: readonly Role[] = ["ResourceUploader", "Admin", "ApiAdmin"];
+
+/** Roles that may let a device load a version older than one that it has used: administrators. */
+export const DOWNGRADE_ROLES: readonly Role[] = ["Admin", "ApiAdmin"];

@@ -39,7 +39,8 @@ export interface LoadV2Deps {
 export function v2Finder(deps: LoadV2Deps): FindResource {
   return async (request) => {
     const opened = await deps.openVersion(request);
-    return await openedResource(deps, opened, request.signal);
+    const { manifest: { version, seq }, floor } = opened;
+    return { ...await openedResource(deps, opened, request.signal), standing: { version, seq, floor } };
   };
 }
 

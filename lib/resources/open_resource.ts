@@ -18,9 +18,19 @@ export interface OpenBody {
   readonly source: LoadSource;
 }
 
+/** Which version of format v2 was found, and where it stands. */
+export interface VersionStanding {
+  readonly version: string;
+  readonly seq: number;
+  /** The highest `seq` that this device had used by then; 0 when it had used none. */
+  readonly floor: number;
+}
+
 /** A resource that may be loaded. Close it when it is not opened. */
 export interface OpenResource {
   readonly format: "v1" | "v2";
+  /** Absent in format v1, which has no versions. */
+  readonly standing?: VersionStanding | undefined;
   /** Size of the plaintext. */
   readonly sizeBytes: number;
   /** Without quotes; changes with every published version. */

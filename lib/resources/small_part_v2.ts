@@ -30,8 +30,14 @@ export interface SmallPartV2Deps {
   readonly log: Logger;
 }
 
+/** A small part that came from the API. */
+export interface OpenedVersion extends OpenedSmallPart {
+  /** The highest `seq` of the resource that this device had used by then; 0 when it had used none. */
+  readonly floor: number;
+}
+
 /** Gets a version's small part from the API and opens it on this device. */
-export type OpenVersion = (request: VersionRequest) => Promise<OpenedSmallPart>;
+export type OpenVersion = (request: VersionRequest) => Promise<OpenedVersion>;
 
 /** A small part that came before, which the API need not send again while its grant holds. */
 interface Known {
@@ -77,7 +83,7 @@ export function versionOpener(deps: SmallPartV2Deps): OpenVersion {
     if (answer !== "unchanged" && answer.etag !== undefined) {
       remember(known, place, { bytes, etag: answer.etag, untilSeconds: part.grant.exp });
     }
-    return opened;
+    return { ...opened, floor };
   };
 }
 
