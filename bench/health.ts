@@ -6,25 +6,22 @@ import { peakBytes } from "./memory.ts";
 import { formatMemory, formatRatio, formatSeconds, printTable } from "./report.ts";
 import type { Bench } from "./run.ts";
 import { type Service, startService, startTally } from "./service.ts";
+import { type Load, runWrk } from "./wrk.ts";
 
 const CONNECTIONS = 32;
 const SECONDS = 5;
 const BARE_SERVER = fileURLToPath(new URL("bare_server.ts", import.meta.url));
 
-interface Load {
-  readonly perSecond: number;
-  /** 99th percentile, in seconds. */
-  readonly p99: number;
-}
-
 /** `/health` of a device that does nothing else, beside a bare `Deno.serve` with the same answer. */
 export async function benchHealth({ rounds, peers: { wrk } }: Bench): Promise<void> {
   await using bareServer = await startBare();
   await using deviceServer = await startIdleDevice();
-  for (const { url } of [bareServer, deviceServer]) await runWrk(wrk, url, { connections: CONNECTIONS, seconds: 1 }); // so that the compiler has had its chance
+  const ask = ({ url }: Service, seconds: number) =>
+    runWrk({ wrk, url: new URL("/health", url), connections: CONNECTIONS, seconds });
+  for (const server of [bareServer, deviceServer]) await ask(server, 1); // so that the compiler has had its chance
   const { bare, device } = await sideBySide(rounds, {
-    bare: () => runWrk(wrk, bareServer.url, { connections: CONNECTIONS, seconds: SECONDS }),
-    device: () => runWrk(wrk, deviceServer.url, { connections: CONNECTIONS, seconds: SECONDS }),
+    bare: () => ask(bareServer, SECONDS),
+    device: () => ask(deviceServer, SECONDS),
   });
   printTable("/health", ["requests/s", "to bare", "p99", "peak memory"], [
     { what: "bare Deno.serve", cells: cellsOf(bare, bare, bareServer) },
@@ -46,7 +43,7 @@ export function startBare(): Promise<Service> {
 /** 99th percentile of `/health`, in seconds, as one caller sees it while `work` goes on. */
 export async function healthLatency(wrk: string, url: URL, work: () => Promise<unknown>): Promise<number> {
   const working = work();
-  const { p99 } = await runWrk(wrk, url, { connections: 1, seconds: 2 });
+  const { p99 } = await runWrk({ wrk, url: new URL("/health", url), connections: 1, seconds: 2 });
   await working;
   return p99;
 }
@@ -59,16 +56,4 @@ function cellsOf(loads: readonly Load[], bare: readonly Load[], { pid }: Service
     formatSeconds(median(loads.map(({ p99 }) => p99))),
     formatMemory(peakBytes(pid)),
   ];
-}
-
-async function runWrk(wrk: string, url: URL, options: { connections: number; seconds: number }): Promise<Load> {
-  const { stdout } = await new Deno.Command(wrk, {
-    args: ["-t1", `-c${options.connections}`, `-d${options.seconds}s`, "--latency", new URL("/health", url).href],
-    stderr: "inherit",
-  }).output();
-  const text = new TextDecoder().decode(stdout);
-  const perSecond = Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]);
-  const [, figure, unit = ""] = /99%\s+([\d.]+)(us|ms|s)/.exec(text) ?? [];
-  if (!(perSecond > 0) || /Non-2xx/.test(text)) throw new Error(`wrk did not measure ${url.href}:\n${text}`);
-  return { perSecond, p99: Number(figure) * ({ us: 1e-6, ms: 1e-3 }[unit] ?? 1) };
 }

@@ -7,9 +7,11 @@ import { ensureVersitygw } from "../tools/peers/versitygw.ts";
 import { say } from "../tools/say.ts";
 import { benchAccel } from "./accel.ts";
 import { benchArtifacts } from "./artifacts.ts";
+import { benchCrowd } from "./crowd.ts";
 import { benchHealth } from "./health.ts";
 import { benchLoad } from "./load.ts";
 import { benchDeviceRange, benchLoadV2 } from "./load_v2.ts";
+import { benchOrigin } from "./origin.ts";
 import { benchParts } from "./parts.ts";
 import { benchPlatform } from "./platform.ts";
 import { benchRange } from "./range.ts";
@@ -40,7 +42,9 @@ const BENCHMARKS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   load: async (bench) => {
     await benchLoad(bench);
     await benchLoadV2(bench);
+    await benchCrowd(bench);
   },
+  crowd: benchCrowd,
   unlock: benchUnlock,
   seal: benchSeal,
   range: async (bench) => {
@@ -48,6 +52,7 @@ const BENCHMARKS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
     await benchDeviceRange(bench);
   },
   accel: benchAccel,
+  origin: benchOrigin,
   platform: benchPlatform,
   artifacts: benchArtifacts,
 };

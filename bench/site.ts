@@ -18,6 +18,7 @@ export const FOLDER = "models";
 export interface Site extends AsyncDisposable {
   readonly admin: OriginAdmin;
   readonly account: { readonly email: string; readonly password: string };
+  readonly origin: Service;
   readonly s3: S3Server;
   readonly device: Service;
   readonly cacheDir: string;
@@ -65,7 +66,7 @@ export async function startSite({ folder, s3Program, dockerHost, publishes = fal
   await postJson(new URL("/login", device.url), account);
   const processes = started.move();
   return {
-    ...{ admin, account, s3, device },
+    ...{ admin, account, origin, s3, device },
     cacheDir: shipped.site.settings.modelCacheDir,
     imagesPath: shipped.site.settings.imagesPath,
     [Symbol.asyncDispose]: () => processes.disposeAsync(),

@@ -47,7 +47,11 @@ export async function benchUnlock({ folder, sizeBytes, rounds, peers }: Bench): 
 }
 
 /** Writes the archive of the images, plain and encrypted. Gives its key and IV in hex, for openssl. */
-async function writeArchives(site: Site, plainPath: string, sizeBytes: number): Promise<{ KEY: string; IV: string }> {
+export async function writeArchives(
+  site: Site,
+  plainPath: string,
+  sizeBytes: number,
+): Promise<{ KEY: string; IV: string }> {
   const architecture = Deno.build.arch === "aarch64" ? "arm64" : "amd64";
   const payloadBytes = Math.ceil(sizeBytes / REFERENCES.length);
   await writeStream(plainPath, scratchArchive({ references: REFERENCES, architecture, payloadBytes }));
@@ -59,7 +63,8 @@ async function writeArchives(site: Site, plainPath: string, sizeBytes: number): 
   return { KEY: await sha256Hex(fragment), IV: iv.toHex() };
 }
 
-async function unlockOnce({ device, account }: Site): Promise<Sample> {
+/** Unlocks the archive of a site, and waits until the images are ready. @throws {Error} with what the device says when it fails */
+export async function unlockOnce({ device, account }: Site): Promise<Sample> {
   resetPeak(device.pid);
   const seconds = await secondsOf(async () => {
     await postJson(new URL("/unlock", device.url), account);

@@ -10,6 +10,7 @@ const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Reading calls that hand out what opens a resource. */
 const HANDED_OUT = /^\/(binary-split\/key-fragment$|v2\/resources\/)/;
+const NOT_MODIFIED = 304;
 const PATH_LIMIT = 200;
 
 /**
@@ -24,7 +25,7 @@ export function auditTrail({ audit, log }: {
   return async (c, next) => {
     await next();
     const { method, path } = c.req;
-    if (SAFE_METHODS.has(method) && !HANDED_OUT.test(path)) return;
+    if (SAFE_METHODS.has(method) && (!HANDED_OUT.test(path) || c.res.status === NOT_MODIFIED)) return;
     const account = c.get("signedIn")?.account;
     const who = account?.email ?? c.get("platformUser") ?? c.get("nameTyped");
     const result = resultOf(c);

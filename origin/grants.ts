@@ -1,3 +1,4 @@
+import type { Clock } from "../lib/system/clock.ts";
 import type { Row, State } from "./state.ts";
 
 /** A grant that was made. */
@@ -26,8 +27,64 @@ export interface GrantFilter {
 
 const DEFAULT_LIMIT = 1000;
 
-/** Writes down who was given which content key. It is durable before the grant leaves. */
-export function recordGrant(state: State, grant: GrantRecord): void {
+/** Says whether a device may have grants now. */
+interface ApprovedDevices {
+  /** @throws {NotAllowedError} */
+  approved(kid: string): unknown;
+}
+
+interface Waiting {
+  readonly grant: GrantRecord;
+  readonly written: PromiseWithResolvers<void>;
+}
+
+/** Writes down who was given which content key. What comes at once is written together: the disk is waited for once. */
+export class GrantBook {
+  readonly #state: State;
+  readonly #devices: ApprovedDevices;
+  readonly #clock: Clock;
+  #waiting: Waiting[] = [];
+
+  constructor({ state, devices, clock }: { state: State; devices: ApprovedDevices; clock: Clock }) {
+    this.#state = state;
+    this.#devices = devices;
+    this.#clock = clock;
+  }
+
+  /** It is durable when this returns: then the grant may leave. @throws {NotAllowedError} the device was revoked in this moment */
+  async record(grant: GrantRecord): Promise<void> {
+    const written = Promise.withResolvers<void>();
+    this.#waiting.push({ grant, written });
+    if (this.#waiting.length === 1) await this.#writeSoon();
+    await written.promise;
+  }
+
+  async #writeSoon(): Promise<void> {
+    await this.#clock.sleep(0);
+    const batch = this.#waiting;
+    this.#waiting = [];
+    const settled: (() => void)[] = [];
+    try {
+      this.#state.transaction(() => batch.forEach(({ grant, written }) => settled.push(this.#write(grant, written))));
+      settled.forEach((settle) => settle());
+    } catch (error) {
+      batch.forEach(({ written }) => written.reject(error));
+    }
+  }
+
+  /** What to tell the caller when all of them are on the disk. */
+  #write(grant: GrantRecord, written: PromiseWithResolvers<void>): () => void {
+    try {
+      this.#devices.approved(grant.kid);
+    } catch (error) {
+      return () => written.reject(error);
+    }
+    insertGrant(this.#state, grant);
+    return written.resolve;
+  }
+}
+
+function insertGrant(state: State, grant: GrantRecord): void {
   state.run(
     `INSERT INTO resource_grants (at_ms, user_id, email, kid, folder, name, version, expires_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     grant.atMs,

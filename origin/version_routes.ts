@@ -11,7 +11,7 @@ import type { Clock } from "../lib/system/clock.ts";
 import type { Account } from "./accounts.ts";
 import type { ContentKeys } from "./content_keys.ts";
 import type { Device, Devices } from "./devices.ts";
-import { recordGrant } from "./grants.ts";
+import { GrantBook } from "./grants.ts";
 import { type OriginEnv, requireSignIn } from "./guard.ts";
 import { readJson } from "./json_body.ts";
 import { evaluate } from "../lib/http/precondition.ts";
@@ -43,12 +43,13 @@ const publishRequest = z.object({ manifest: z.string().max(TEXT_LIMIT), cek: z.s
  */
 export function versionRoutes(deps: VersionRoutesDeps): Hono<OriginEnv> {
   const { tokens, versions } = deps;
+  const grants = new GrantBook(deps);
   const reader = requireSignIn(tokens, READER_ROLES);
   const uploader = requireSignIn(tokens, UPLOADER_ROLES);
   return new Hono<OriginEnv>()
     .get("/v2", (c) => c.json({ formats: ["v2"], smallPart: SMALL_PART_MEDIA_TYPE }))
     .get("/v2/resources/:folder/:name/versions", reader, (c) => c.json(versions.list(resourceOf(c)).map(shown)))
-    .get("/v2/resources/:folder/:reference", reader, (c) => sendSmallPart(c, deps))
+    .get("/v2/resources/:folder/:reference", reader, (c) => sendSmallPart(c, deps, grants))
     .post("/v2/resources/:folder/:name", uploader, async (c) => {
       const { manifest, cek } = await readJson(c, publishRequest);
       const { email } = c.get("signedIn").account;
@@ -69,7 +70,7 @@ export function versionRoutes(deps: VersionRoutesDeps): Hono<OriginEnv> {
     });
 }
 
-async function sendSmallPart(c: Context<OriginEnv>, deps: VersionRoutesDeps): Promise<Response> {
+async function sendSmallPart(c: Context<OriginEnv>, deps: VersionRoutesDeps, grants: GrantBook): Promise<Response> {
   const { resource, version } = referenceOf(c);
   const found = deps.versions.current(resource, version); // first: a device that waits goes on with what is in v1 only
   const device = deps.devices.approved(c.req.header(DEVICE_HEADER) ?? c.req.query("device") ?? "");
@@ -79,13 +80,13 @@ async function sendSmallPart(c: Context<OriginEnv>, deps: VersionRoutesDeps): Pr
   if (evaluate({ ifNoneMatch: c.req.header("if-none-match") }, etag, "not_modified") === "not_modified") {
     return new Response(null, { status: 304, headers });
   }
-  const small = await smallPartFor(deps, found, device, account);
+  const small = await smallPartFor({ ...deps, grants }, found, device, account);
   return new Response(small, { headers: { ...headers, "content-type": SMALL_PART_MEDIA_TYPE } });
 }
 
 /** The grant is written down before it leaves, and not made for a device that was revoked in this moment. */
 async function smallPartFor(
-  { state, devices, contentKeys, clock }: VersionRoutesDeps,
+  { grants, contentKeys, clock }: VersionRoutesDeps & { readonly grants: GrantBook },
   version: PublishedVersion,
   { kid, publicX }: Device,
   { id: userId, email }: Account,
@@ -96,9 +97,8 @@ async function smallPartFor(
   try {
     const device = { kty: "OKP", crv: "X25519", x: publicX } as const;
     const grant = await makeGrant(contentKey, device, { payload: payloadOf(manifest), user: userId, exp });
-    devices.approved(kid);
     const record = { atMs: clock.now(), userId, email, kid, folder, name, version: version.version };
-    recordGrant(state, { ...record, expiresSeconds: exp });
+    await grants.record({ ...record, expiresSeconds: exp });
     return serializeSmallPart({ manifest, grant });
   } finally {
     wipe(contentKey);

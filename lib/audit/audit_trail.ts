@@ -32,6 +32,8 @@ export class AuditTrail {
   readonly #clock: Clock;
   readonly #limits: TrailLimits;
   readonly #turns = new Turns();
+  #waiting: AuditEvent[] = [];
+  #writing: Promise<void> | undefined;
 
   constructor(folder: string, clock: Clock, limits: TrailLimits = { fileBytes: FILE_LIMIT_BYTES, files: FILES_LIMIT }) {
     this.#folder = folder;
@@ -40,22 +42,28 @@ export class AuditTrail {
   }
 
   /**
-   * Appends one line.
+   * Appends one line. Those that come while others are being written wait, and are written together: a disk is waited for once.
    * @throws {IntegrityError} the last line is not one of ours: nothing is appended to a trail that was altered; {DiskFullError}
    */
-  async record(event: AuditEvent): Promise<void> {
-    await this.#turns.take(this.#folder, async () => {
-      await ensureFolder(this.#folder);
-      const path = join(this.#folder, LOCK_NAME);
-      using _lock = await waitForFileLock(path, this.#clock, AbortSignal.timeout(LOCK_LIMIT_MS));
-      await this.#append(event);
-    });
+  record(event: AuditEvent): Promise<void> {
+    this.#waiting.push(event);
+    return this.#writing ??= this.#turns.take(this.#folder, () => this.#write());
   }
 
-  async #append(event: AuditEvent): Promise<void> {
+  async #write(): Promise<void> {
+    const events = this.#waiting;
+    this.#waiting = [];
+    this.#writing = undefined;
+    await ensureFolder(this.#folder);
+    const path = join(this.#folder, LOCK_NAME);
+    using _lock = await waitForFileLock(path, this.#clock, AbortSignal.timeout(LOCK_LIMIT_MS));
+    await this.#append(events);
+  }
+
+  async #append(recorded: readonly AuditEvent[]): Promise<void> {
     const names = await trailFiles(this.#folder);
     const end = await this.#end(names);
-    const events = end.tornBytes === 0 ? [event] : [tornEvent(end.tornBytes), event];
+    const events = end.tornBytes === 0 ? recorded : [tornEvent(end.tornBytes), ...recorded];
     let head = end.head;
     const lines = events.map((one) => {
       const line = auditLine(head, one, this.#clock.now());

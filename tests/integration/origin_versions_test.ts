@@ -107,6 +107,21 @@ Deno.test("origin v2: a device that is unknown, waits or was revoked gets 403, a
   assert.deepEqual(await ORIGIN_COMMANDS["grants list"]({ dataDir: site.dataDir }), []);
 });
 
+Deno.test("origin v2: of grants that are asked for at once each is written down, and a refused one does not stop the others", async () => {
+  await using site = await OriginSite.start();
+  const publisher = await V2Publisher.at(site);
+  await publisher.publish(utf8("content"));
+  const party = await device(site);
+  const revoked = await device(site, "revoked@example.com");
+  await ORIGIN_COMMANDS["device decide"]({ dataDir: site.dataDir, kid: revoked.key.kid, state: "revoked" });
+  const asking = Array.from({ length: 12 }, (_, index) => ask(site, index % 4 === 3 ? revoked : party));
+  const statuses = (await Promise.all(asking)).map(({ status }) => status);
+  assert.deepEqual(statuses.filter((status) => status === 403).length, 3);
+  assert.deepEqual(statuses.filter((status) => status === 200).length, 9);
+  const grants = await ORIGIN_COMMANDS["grants list"]({ dataDir: site.dataDir });
+  assert.deepEqual(grants.map(({ kid }) => kid), Array(9).fill(party.key.kid));
+});
+
 Deno.test("origin v2: takes manifests of trusted publishers only, for the resource of the path, with their content key", async () => {
   await using site = await OriginSite.start();
   const publisher = await V2Publisher.at(site);

@@ -161,3 +161,16 @@ Deno.test("AuditTrail: two of them at once on one folder make one chain", async 
   );
   assert.equal((await verifyTrail(path)).lines, 20);
 });
+
+Deno.test("AuditTrail writes all who come at once, in their order, and tells each of them when it could not", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "audit");
+  const trail = new AuditTrail(path, testClock(), SMALL_FILES);
+  await Promise.all(Array.from({ length: 30 }, (_, index) => trail.record(load(`m${index}`))));
+  const written = (await linesOf(path)).map(([, line]) => JSON.parse(line).resource);
+  assert.deepEqual(written, Array.from({ length: 30 }, (_, index) => `models/m${index}`));
+  assert.equal((await verifyTrail(path)).lines, 30);
+  await rewrite(path, (await linesOf(path)).map(([name, line]) => [name, line.replace("ada@", "eve@")]));
+  const ends = await Promise.allSettled([1, 2, 3].map(() => trail.record(load("late"))));
+  assert.ok(ends.every((end) => end.status === "rejected" && end.reason instanceof IntegrityError));
+});
