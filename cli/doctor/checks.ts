@@ -2,8 +2,13 @@ import { dirname, join } from "node:path";
 import { trailFiles } from "../../lib/audit/audit_trail.ts";
 import { verifyTrail } from "../../lib/audit/verify_trail.ts";
 import { formatSize } from "../../lib/bytes.ts";
+import { CacheQuota } from "../../lib/cdn/cache_quota.ts";
 import { parseCdnFile } from "../../lib/config/cdn_file.ts";
 import type { Settings } from "../../lib/config/options.ts";
+import { deviceKid } from "../../lib/device/device_key.ts";
+import { knownApis } from "../../lib/device/enrolment.ts";
+import { Floors } from "../../lib/device/floors.ts";
+import { StateFolder } from "../../lib/device/state_folder.ts";
 import { openEngine } from "../../lib/docker/open_engine.ts";
 import { ConfigurationError, DiskFullError, TallyError, UpstreamError } from "../../lib/errors.ts";
 import { hardwareFacts } from "../../lib/hardware/facts_file.ts";
@@ -38,6 +43,8 @@ export function doctorChecks(settings: Settings, clock: Clock): readonly Check[]
   return [
     { name: "state folder", run: () => checkFolder(stateDir, true) },
     { name: "cache folder", run: () => checkFolder(modelCacheDir, false) },
+    { name: "pins", run: () => checkPins(settings, clock) },
+    { name: "device state", run: () => checkState(settings, clock) },
     { name: "audit trail", run: () => checkTrail(join(stateDir, "audit")) },
     { name: "hardware facts", run: () => checkHardware(settings) },
     { name: "API", run: (signal) => checkApi(settings, signal) },
@@ -69,6 +76,22 @@ async function nearestFolder(path: string): Promise<string> {
   if (info?.isDirectory) return path;
   const above = dirname(path);
   return above === path ? path : await nearestFolder(above);
+}
+
+async function checkPins({ modelCacheDir }: Settings, clock: Clock): Promise<Finding> {
+  const pins = await new CacheQuota(modelCacheDir, { quotaBytes: undefined, clock }).pins();
+  return ok(`${pins.length} pinned`);
+}
+
+/** What the device must remember: its key, whom it believes, and what it never goes back behind. */
+async function checkState({ stateDir, resourceApiUrl }: Settings, clock: Clock): Promise<Finding> {
+  const folder = new StateFolder(stateDir, clock);
+  await new Floors({ folder, api: resourceApiUrl.href, clock }).now();
+  const apis = await knownApis(folder);
+  const kid = await deviceKid(folder);
+  return ok(
+    kid === undefined ? "no key yet: it is made at the first sign-in" : `key ${kid}, enrolled at ${apis.length}`,
+  );
 }
 
 async function checkTrail(folder: string): Promise<Finding> {

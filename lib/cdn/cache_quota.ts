@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { formatSize, utf8 } from "../bytes.ts";
-import { DiskFullError } from "../errors.ts";
+import { formatSize, jsonValue, utf8 } from "../bytes.ts";
+import { ConfigurationError, DiskFullError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { requireSpace } from "../system/disk_space.ts";
-import { ensureFolder, readSmallFile, removeFile, writeSmallFile } from "../system/files.ts";
+import { ensureFolder, isTaken, readSmallFile, removeFile, writeSmallFile } from "../system/files.ts";
 import { removeUnused, touch } from "../system/used_files.ts";
 import { type CacheEntry, listEntries } from "./cache_entries.ts";
 
@@ -86,10 +86,14 @@ export class CacheQuota {
     return { removed, leftBytes };
   }
 
-  /** Names `folder/name` that are never removed. */
+  /** Names `folder/name` that are never removed. @throws {ConfigurationError} the file of the pins is damaged: nothing is removed then */
   async pins(): Promise<readonly string[]> {
+    if (!await isTaken(this.#pinsPath)) return [];
     const bytes = await readSmallFile(this.#pinsPath, PINS_LIMIT_BYTES);
-    return bytes === undefined ? [] : pinsSchema.parse(JSON.parse(new TextDecoder().decode(bytes))).pins;
+    const { success, data, error: cause } = pinsSchema.safeParse(bytes && jsonValue(bytes));
+    if (success) return data.pins;
+    const remedy = 'remove it, and pin again with "tally cache prune --pin"';
+    throw new ConfigurationError([`Cannot tell what is pinned: "${this.#pinsPath}" is damaged; ${remedy}`], { cause });
   }
 
   /** Changes what is pinned. A pin may come before what it keeps. */

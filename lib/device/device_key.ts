@@ -4,7 +4,7 @@ import type { DeviceKey } from "../crypto/grant.ts";
 import { importPublic, type PublicJwk, thumbprint } from "../crypto/okp_key.ts";
 import type { HardwareFacts } from "../hardware/probe.ts";
 import { factWrappedSchema, openByFacts, wrapByFacts } from "./fact_wrap.ts";
-import type { StateFolder } from "./state_folder.ts";
+import type { StateFile, StateFolder } from "./state_folder.ts";
 
 /** The key of this device: grants are made for its public half. */
 export interface OwnKey extends DeviceKey {
@@ -12,10 +12,16 @@ export interface OwnKey extends DeviceKey {
   readonly publicX: string;
 }
 
-const FILE_NAME = "device_key.json";
 const fileSchema = z.object({ v: z.literal(1), publicX: z.string().length(43), wrapped: factWrappedSchema });
 
 type KeyFile = z.infer<typeof fileSchema>;
+
+const FILE: StateFile<KeyFile> = {
+  name: "device_key.json",
+  schema: fileSchema,
+  remedy:
+    "put it back from a copy; or remove it, and the device makes another key at its next sign-in, which must be approved",
+};
 
 /**
  * The key of this device; made when there is none yet. When one of the hardware facts has changed, the file is written anew for the
@@ -24,14 +30,14 @@ type KeyFile = z.infer<typeof fileSchema>;
  */
 export async function deviceKey(folder: StateFolder, facts: HardwareFacts): Promise<OwnKey> {
   return await folder.locked(async () => {
-    const file = await folder.read(FILE_NAME, fileSchema);
+    const file = await folder.read(FILE);
     return await (file === undefined ? make(folder, facts) : open(folder, file, facts));
   });
 }
 
 /** Name of this device's key; `undefined` when there is none yet. */
 export async function deviceKid(folder: StateFolder): Promise<string | undefined> {
-  const file = await folder.read(FILE_NAME, fileSchema);
+  const file = await folder.read(FILE);
   return file && await kidOf(file.publicX);
 }
 
@@ -50,7 +56,7 @@ async function open(folder: StateFolder, { publicX, wrapped }: KeyFile, facts: H
 }
 
 async function write(folder: StateFolder, publicX: string, secret: Bytes, facts: HardwareFacts): Promise<void> {
-  await folder.write(FILE_NAME, { v: 1, publicX, wrapped: await wrapByFacts(secret, facts, publicX) });
+  await folder.write(FILE.name, { v: 1, publicX, wrapped: await wrapByFacts(secret, facts, publicX) });
 }
 
 /** The raw bytes are overwritten. */

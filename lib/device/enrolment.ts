@@ -2,9 +2,7 @@ import { z } from "zod";
 import type { HardwareFacts } from "../hardware/probe.ts";
 import type { Logger } from "../log.ts";
 import { deviceKey, type OwnKey } from "./device_key.ts";
-import type { StateFolder } from "./state_folder.ts";
-
-const FILE_NAME = "trust.json";
+import type { StateFile, StateFolder } from "./state_folder.ts";
 
 const publisherSchema = z.object({ kid: z.string(), name: z.string(), publicX: z.string() });
 const standingSchema = z.object({
@@ -14,6 +12,12 @@ const standingSchema = z.object({
   publishers: z.array(publisherSchema).readonly(),
 });
 const fileSchema = z.object({ v: z.literal(1), apis: z.record(z.string(), standingSchema) });
+const FILE: StateFile<z.infer<typeof fileSchema>> = {
+  name: "trust.json",
+  schema: fileSchema,
+  remedy:
+    "put it back from a copy; or remove it, and the device enrols anew and believes the publishers that the API names then",
+};
 
 /** A publisher's Ed25519 key that this device believes. */
 export type PinnedPublisher = z.infer<typeof publisherSchema>;
@@ -40,6 +44,11 @@ export interface EnrolmentDeps {
   readonly log: Logger;
 }
 
+/** Addresses of the APIs that this device has enrolled at. @throws {ConfigurationError} the file is damaged */
+export async function knownApis(folder: StateFolder): Promise<string[]> {
+  return Object.keys((await folder.read(FILE))?.apis ?? {});
+}
+
 /** The key of this device, its enrolment at an API, and the publishers whose manifests it believes. */
 export class Enrolment {
   readonly #deps: EnrolmentDeps;
@@ -60,7 +69,7 @@ export class Enrolment {
 
   /** How the device stood when it last asked; `undefined` when it never did. */
   async standing(): Promise<Standing | undefined> {
-    return (await this.#deps.folder.read(FILE_NAME, fileSchema))?.apis[this.#deps.api];
+    return (await this.#deps.folder.read(FILE))?.apis[this.#deps.api];
   }
 
   /** How the device stands; the API is asked unless it is known to be approved. */
@@ -82,12 +91,12 @@ export class Enrolment {
     const { kid, publicX } = await this.key();
     const answer = await enroll({ publicX, hardware: await hardware() }, signal);
     return await folder.locked(async () => {
-      const apis = (await folder.read(FILE_NAME, fileSchema))?.apis ?? {};
+      const apis = (await folder.read(FILE))?.apis ?? {};
       const pinned = apis[api]?.publishers ?? [];
       const publishersDiffer = kidsOf(pinned) !== kidsOf(answer.publishers);
       const publishers = trustPublishers || pinned.length === 0 ? answer.publishers : pinned;
       const standing = { kid, state: answer.state, publishers };
-      await folder.write(FILE_NAME, { v: 1, apis: { ...apis, [api]: standing } });
+      await folder.write(FILE.name, { v: 1, apis: { ...apis, [api]: standing } });
       const told = publishersDiffer && publishers === pinned;
       if (told) log.warning("publishers_differ", { api, pinned: kidsOf(pinned), named: kidsOf(answer.publishers) });
       return { ...standing, publishersDiffer: told };

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { IntegrityError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
-import type { StateFolder } from "./state_folder.ts";
+import type { StateFile, StateFolder } from "./state_folder.ts";
 
 /** A version of a resource that is about to be used. */
 export interface SequenceClaim {
@@ -10,7 +10,6 @@ export interface SequenceClaim {
   readonly seq: number;
 }
 
-const FILE_NAME = "floors.json";
 /** The time is written down at least so far apart: it need not be exact, and flash wears out. */
 const CLOCK_STEP_MS = 60_000;
 
@@ -22,6 +21,14 @@ const fileSchema = z.object({
 });
 
 type FloorFile = z.infer<typeof fileSchema>;
+
+const FILE: StateFile<FloorFile> = {
+  name: "floors.json",
+  schema: fileSchema,
+  remedy:
+    "put it back from a copy; or remove it as an administrator of this machine, which lets the device take older versions " +
+    "of each resource until it has loaded a new one, and notice no more that its clock was set back",
+};
 
 /**
  * What this device has seen and does not go back behind: the highest `seq` of each resource, and the time. Both survive a power cut; only
@@ -63,7 +70,7 @@ export class Floors {
       const { clockMs, seq } = await this.#read();
       const floor = seq[key] ?? 0;
       if (claim.seq < floor) throw olderVersion(claim, floor);
-      await this.#folder.write(FILE_NAME, {
+      await this.#folder.write(FILE.name, {
         v: 1,
         clockMs: Math.max(clockMs, nowMs),
         seq: { ...seq, [key]: claim.seq },
@@ -76,7 +83,7 @@ export class Floors {
   }
 
   async #read(): Promise<FloorFile> {
-    return await this.#folder.read(FILE_NAME, fileSchema) ?? { v: 1, clockMs: 0, seq: {} };
+    return await this.#folder.read(FILE) ?? { v: 1, clockMs: 0, seq: {} };
   }
 }
 

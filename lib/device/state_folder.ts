@@ -2,8 +2,16 @@ import { join } from "node:path";
 import { jsonValue, utf8, wipe } from "../bytes.ts";
 import { ConfigurationError, messageOf, UnavailableError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
-import { ensureFolder, lockFile, readSmallFile, writeSmallFile } from "../system/files.ts";
+import { ensureFolder, isTaken, lockFile, readSmallFile, writeSmallFile } from "../system/files.ts";
 import type { z } from "zod";
+
+/** A kind of file in a state folder. */
+export interface StateFile<T> {
+  readonly name: string;
+  readonly schema: z.ZodType<T>;
+  /** What a person can do when it is damaged, and what that costs: the end of a sentence. */
+  readonly remedy: string;
+}
 
 const FILE_LIMIT_BYTES = 4 * 1024 * 1024;
 const LOCK_PAUSE_MS = 50;
@@ -23,14 +31,21 @@ export class StateFolder {
     this.#clock = clock;
   }
 
-  /** What a file holds, or `undefined` when there is none. @throws {ConfigurationError} it holds something else */
-  async read<T>(name: string, schema: z.ZodType<T>): Promise<T | undefined> {
-    const bytes = await readSmallFile(join(this.path, name), FILE_LIMIT_BYTES);
-    if (bytes === undefined) return undefined;
+  /**
+   * What a file holds, or `undefined` when there is none.
+   * @throws {ConfigurationError} it holds something else, or is no regular file; with its remedy
+   */
+  async read<T>({ name, schema, remedy }: StateFile<T>): Promise<T | undefined> {
+    const path = join(this.path, name);
+    const damaged = (options?: ErrorOptions) =>
+      new ConfigurationError([`The file "${path}" is damaged: ${remedy}`], options);
+    if (!await isTaken(path)) return undefined;
+    const bytes = await readSmallFile(path, FILE_LIMIT_BYTES);
+    if (bytes === undefined) throw damaged();
     const parsed = schema.safeParse(jsonValue(bytes));
     wipe(bytes);
     if (parsed.success) return parsed.data;
-    throw new ConfigurationError([`The file "${join(this.path, name)}" is damaged`], { cause: parsed.error });
+    throw damaged({ cause: parsed.error });
   }
 
   /** Writes a file whole, so that it survives a power cut. Under {@link locked}. */

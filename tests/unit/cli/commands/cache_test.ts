@@ -61,3 +61,19 @@ Deno.test("tally cache prune keeps to the quota and to the pins", async () => {
   const { removed } = JSON.parse((await here.tally("prune", "--all", "--unpin", "models/one", "--json")).said);
   assert.deepEqual(removed.map(({ name }: { name: string }) => name), ["one"]);
 });
+
+Deno.test("tally cache says what to do about a damaged file of pins, and removes nothing", async () => {
+  await using here = await site();
+  const path = join(here.path, ".pins.json");
+  for (const text of ["", '{"v":1,"pins":[', '{"v":1,"pins":"models/one"}']) {
+    await Deno.writeTextFile(path, text);
+    for (const args of [["list"], ["verify"], ["prune", "--all"], ["prune", "--all", "--pin", "models/one"]]) {
+      const { exitCode, said, complained } = await here.tally(...args);
+      assert.deepEqual([exitCode, said], [2, ""], args.join(" "));
+      assert.match(complained, /\.pins\.json" is damaged; remove it, and pin again with "tally cache prune --pin"\n/);
+    }
+    assert.equal(await Deno.readTextFile(path), text);
+  }
+  await Deno.remove(path);
+  assert.equal(JSON.parse((await here.tally("list", "--json")).said).entries.length, 2);
+});

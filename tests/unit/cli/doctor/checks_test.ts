@@ -69,6 +69,8 @@ Deno.test("doctorChecks() name each thing that is not in its place", async () =>
     "jwt-verify": "off",
   });
   assert.deepEqual(found, {
+    "pins": "ok",
+    "device state": "ok",
     "state folder": "warning",
     "cache folder": "configuration",
     "audit trail": "integrity",
@@ -80,4 +82,30 @@ Deno.test("doctorChecks() name each thing that is not in its place", async () =>
     "Docker": "docker",
     "archive": "warning",
   });
+});
+
+Deno.test("doctorChecks() name damaged pins and a damaged state of the device", async () => {
+  await using folder = await tempFolder();
+  const flags = {
+    "resource-api-url": "http://127.0.0.1:1/",
+    "state-dir": join(folder.path, "state"),
+    "model-cache-dir": join(folder.path, "models"),
+  };
+  for (const name of ["state", "models"]) await Deno.mkdir(join(folder.path, name), { mode: 0o700 });
+  for (
+    const [file, check] of [["models/.pins.json", "pins"], ["state/floors.json", "device state"], [
+      "state/trust.json",
+      "device state",
+    ]]
+  ) {
+    const path = join(folder.path, file ?? "");
+    await Deno.writeTextFile(path, "{");
+    const { pins, "device state": state } = await examined(flags);
+    assert.deepEqual({ pins, state }, {
+      pins: "ok",
+      state: "ok",
+      [check === "pins" ? "pins" : "state"]: "configuration",
+    });
+    await Deno.remove(path);
+  }
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { Floors } from "../../../../lib/device/floors.ts";
 import { StateFolder } from "../../../../lib/device/state_folder.ts";
-import { IntegrityError } from "../../../../lib/errors.ts";
+import { ConfigurationError, IntegrityError } from "../../../../lib/errors.ts";
 import { systemClock } from "../../../../lib/system/clock.ts";
 import { tempFolder } from "../../../support/temp_folder.ts";
 
@@ -73,4 +74,34 @@ Deno.test("Floors.raise() by many at once loses none", async () => {
   const names = Array.from({ length: 12 }, (_, index) => `m${index}`);
   await Promise.all(names.map((name) => floorsAt(folder.path, 0).raise({ folder: "models", name, seq: 3 })));
   for (const name of names) assert.equal(await floorsAt(folder.path, 0).seq({ folder: "models", name }), 3, name);
+});
+
+Deno.test("Floors let nothing pass while their file is damaged, and say what to do and what it costs", async () => {
+  await using folder = await tempFolder();
+  const floors = floorsAt(folder.path, 1_000);
+  await floors.raise({ ...MODEL, seq: 5 });
+  const path = join(folder.path, "floors.json");
+  const whole = await Deno.readTextFile(path);
+  const isRefused = async (what: string) => {
+    for (const use of [() => floors.now(), () => floors.seq(MODEL), () => floors.raise({ ...MODEL, seq: 6 })]) {
+      await assert.rejects(
+        use(),
+        (error) =>
+          error instanceof ConfigurationError && error.message.includes(path) &&
+          /put it back from a copy; or remove it .* older versions .* clock/.test(error.message),
+        what,
+      );
+    }
+  };
+  for (const text of ["", "{", whole.slice(0, -10), "[]", whole.replace(":5", ":-5")]) {
+    await Deno.writeTextFile(path, text);
+    await isRefused(text);
+    assert.equal(await Deno.readTextFile(path), text, "it is left as it is");
+  }
+  await Deno.remove(path);
+  await Deno.symlink("/nowhere", path);
+  await isRefused("a link");
+  await Deno.remove(path);
+  await Deno.writeTextFile(path, whole);
+  assert.equal(await floors.seq(MODEL), 5);
 });
