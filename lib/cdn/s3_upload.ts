@@ -3,6 +3,7 @@ import { type Bytes, release } from "../bytes.ts";
 import { IntegrityError, InterruptedError, TallyError, UpstreamError } from "../errors.ts";
 import { type ByteReader, byteReader } from "../streams.ts";
 import type { ObjectName } from "./object_name.ts";
+import { complete, type SentPart } from "./s3_complete.ts";
 import { noneFor, type S3User } from "./s3_user.ts";
 import type { ByteSource, PutOptions } from "./store.ts";
 
@@ -31,12 +32,6 @@ interface Part {
   readonly number: number;
   readonly bytes: Bytes;
   readonly crc32: number;
-}
-
-interface SentPart {
-  readonly PartNumber: number;
-  readonly ETag: string;
-  readonly ChecksumCRC32: string;
 }
 
 /**
@@ -97,20 +92,15 @@ async function uploadParts(user: S3User, name: ObjectName, source: ByteSource, o
   });
   // Not with the caller's signal: an upload whose name never came back could not be given up.
   const created = await user.call(writing(name), (client, send) => client.send(create, send));
-  const upload = { ...target(name), UploadId: created.UploadId };
+  const uploadId = created.UploadId;
   try {
-    const { parts, crc32 } = await sendParts(user, name, created.UploadId, source, options);
-    const complete = new sdk.CompleteMultipartUploadCommand({
-      ...upload,
-      MultipartUpload: { Parts: parts },
-      ChecksumCRC32: base64Crc(crc32),
-      ChecksumType: "FULL_OBJECT",
-    });
-    const limits = { signal: options.signal, timeoutMs: COMPLETE_MS };
-    const { ETag } = await user.call(writing(name), (client, send) => client.send(complete, send), limits);
-    return { etag: requireEtag(name, ETag), crc32 };
+    const { parts, crc32 } = await sendParts(user, name, uploadId, source, options);
+    const { pairedWith, signal } = options;
+    const sent = { ...name, uploadId, sizeBytes: source.sizeBytes, parts, crc32: base64Crc(crc32), pairedWith };
+    const etag = await complete(user, sent, { signal, timeoutMs: COMPLETE_MS });
+    return { etag: requireEtag(name, etag), crc32 };
   } catch (error) {
-    await giveUp(user, name, created.UploadId).catch(onlyTallyErrors);
+    await giveUp(user, name, uploadId).catch(onlyTallyErrors);
     throw error;
   }
 }

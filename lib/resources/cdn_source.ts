@@ -1,3 +1,4 @@
+import { renewedStore } from "../cdn/renewed_store.ts";
 import type { ObjectStore } from "../cdn/store.ts";
 import { ConfigurationError, NotSignedInError } from "../errors.ts";
 import { readSmallFile } from "../system/files.ts";
@@ -7,7 +8,7 @@ import type { ReadApiResource } from "./small_part.ts";
 /** Name of the CDN settings in the API's empty folder. */
 const CDN_FILE = "cdn.yaml";
 const CDN_FILE_LIMIT_BYTES = 64 * 1024;
-/** How long settings from the API are believed: new keys arrive within this time. */
+/** How long settings are believed, unless the CDN refuses them before. */
 const BELIEVED_MS = 10 * 60_000;
 
 /** What the CDN is found with. */
@@ -22,19 +23,39 @@ export interface CdnSourceDeps {
   readonly clock: Clock;
 }
 
-/** Gives the CDN of who is signed in. Simultaneous callers share one look-up, which none of them ends; a failed one is not remembered. */
+/** Settings that were looked up. */
+interface Known {
+  readonly account: string;
+  readonly untilMs: number;
+  readonly yaml: Promise<string>;
+  readonly store: Promise<ObjectStore>;
+}
+
+/**
+ * Gives the CDN of who is signed in. Simultaneous callers share one look-up, which none of them ends; a failed one is not remembered. When the
+ * CDN refuses a call, the settings are looked up anew, and the call is repeated once where they are other ones.
+ */
 export function cdnSource(deps: CdnSourceDeps): () => Promise<ObjectStore> {
-  let known: { account: string; untilMs: number; store: Promise<ObjectStore> } | undefined;
-  return async () => {
+  let known: Known | undefined;
+  const present = (): Known => {
     const account = deps.account();
     if (account === undefined) throw new NotSignedInError("Nobody is signed in on this device");
-    if (known?.account !== account || known.untilMs < deps.clock.now()) {
-      const store = readSettings(deps).then(deps.open);
-      const found = { account, untilMs: deps.clock.now() + BELIEVED_MS, store };
-      known = found;
-      store.catch(() => known = known === found ? undefined : known);
-    }
-    return await known.store;
+    if (known?.account === account && deps.clock.now() <= known.untilMs) return known;
+    const yaml = readSettings(deps);
+    const found = { account, untilMs: deps.clock.now() + BELIEVED_MS, yaml, store: yaml.then(deps.open) };
+    known = found;
+    found.store.catch(() => known = known === found ? undefined : known);
+    return found;
+  };
+  return async () => {
+    let used = present();
+    return renewedStore(await used.store, async () => {
+      if (known === used) known = undefined;
+      const fresh = present();
+      const isOther = fresh.account === used.account && await fresh.yaml !== await used.yaml;
+      used = fresh;
+      return isOther ? await fresh.store : undefined;
+    });
   };
 }
 
