@@ -20,8 +20,11 @@ const SENTENCES: Readonly<Record<string, string>> = {
   ready: "The images are ready",
 };
 
+/** What an unlock goes through once it has signed in. */
+const WAY = ["downloading_key", "decrypting", "loading_images", "ready"];
+
 /**
- * Shows each state of an unlock, and its progress, until it is ready.
+ * Shows each state of an unlock, those too that were over before anybody asked, and its progress, until it is ready.
  * @throws {TallyError} of the unlock's condition when it ends with an error; {InterruptedError} from `report` or the clock
  */
 export async function watchUnlock(
@@ -31,9 +34,11 @@ export async function watchUnlock(
 ): Promise<void> {
   let current = first;
   while (!isSettled(current)) {
+    const { state } = current;
     current = await watchState(current, report, { output, clock, signal });
+    statesBetween(state, current.state).forEach((passed) => showState(output, passed));
   }
-  output.event({ event: "state", state: current.state }, ...sentence(current.state));
+  showState(output, current.state);
   if (current.state === "ready") return;
   throw new TallyError(current.code ?? "internal", current.error ?? `The unlock stopped in the state ${current.state}`);
 }
@@ -50,7 +55,7 @@ async function watchState(
 ): Promise<UnlockReport> {
   const { state } = first;
   const label = SENTENCES[state] ?? state;
-  output.event({ event: "state", state }, ...sentence(state));
+  showState(output, state);
   using progress = output.progress(label, { event: "progress", state });
   for (let current = first;; current = await report()) {
     if (current.state !== state) return current;
@@ -63,6 +68,11 @@ function showProgress(display: Progress, { progress }: UnlockReport): void {
   if (progress !== null) display.update(progress.doneBytes, progress.totalBytes);
 }
 
-function sentence(state: string): string[] {
-  return state in SENTENCES ? [SENTENCES[state] ?? state] : [];
+function statesBetween(before: string, after: string): string[] {
+  const start = WAY.indexOf(before);
+  return start === -1 ? [] : WAY.slice(start + 1, Math.max(start, WAY.indexOf(after)));
+}
+
+function showState(output: Output, state: string): void {
+  output.event({ event: "state", state }, ...(state in SENTENCES ? [SENTENCES[state] ?? state] : []));
 }

@@ -33,8 +33,21 @@ Deno.test("watchUnlock() shows each state once and its progress", async () => {
     { event: "state", state: "authenticating" },
     { event: "state", state: "decrypting" },
     { event: "progress", state: "decrypting", doneBytes: 5, totalBytes: 10 },
+    { event: "state", state: "loading_images" },
     { event: "state", state: "ready" },
   ]);
+});
+
+Deno.test("watchUnlock() shows the states, too, that were over before anybody asked", async () => {
+  const states = async (...names: string[]) => {
+    const [first = "", ...later] = names;
+    const events = await watch({ ...IDLE, state: first }, ...later.map((state) => ({ ...IDLE, state })));
+    return events.map((event) => (event as { state: string }).state);
+  };
+  const way = ["downloading_key", "decrypting", "loading_images", "ready"];
+  assert.deepEqual(await states("downloading_key", "loading_images", "ready"), way);
+  assert.deepEqual(await states("downloading_key", "ready"), way);
+  assert.deepEqual(await states("authenticating", "ready"), ["authenticating", "ready"], "they may have been there");
 });
 
 Deno.test("watchUnlock() is done at once when the images are there", async () => {
