@@ -1,4 +1,5 @@
 import { type ErrorCode, InterruptedError, messageOf } from "../lib/errors.ts";
+import { redact } from "../lib/redaction/redact.ts";
 import type { ByteStream } from "../lib/streams.ts";
 import type { Clock } from "../lib/system/clock.ts";
 import type { Environment } from "../lib/system/environment.ts";
@@ -158,7 +159,7 @@ export class Output {
   error(error: unknown, hint?: string): number {
     const code: ErrorCode = errorCodeOf(error);
     const exitCode = EXIT_CODES[code];
-    const message = messageOf(error);
+    const message = redact(messageOf(error));
     const advice = hint ?? HINTS[code];
     if (this.json) {
       this.#stderr.write(encoder.encode(`${JSON.stringify({ code, message, hint: advice, exitCode })}\n`));

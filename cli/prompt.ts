@@ -1,5 +1,6 @@
 import { type Bytes, utf8, wipe } from "../lib/bytes.ts";
 import { InterruptedError, TooLargeError, UsageError } from "../lib/errors.ts";
+import { KNOWN_SECRETS } from "../lib/redaction/known_secrets.ts";
 import type { ByteStream } from "../lib/streams.ts";
 import type { Channel } from "./output.ts";
 
@@ -50,6 +51,7 @@ export async function readPassword(
     ? await firstLine(keyboard.readable(), signal)
     : await askHidden(`Password of ${email}: `, keyboard, stderr, signal);
   if (password === "") throw new UsageError("The password is empty");
+  KNOWN_SECRETS.hold(password); // until the process ends: no message shows it
   return password;
 }
 

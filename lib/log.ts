@@ -1,19 +1,21 @@
 import { jsonLinesFormatter, type LogLevel, type LogRecord } from "@logtape/logtape";
+import { redact, redactValue } from "./redaction/redact.ts";
+import { MASK } from "./redaction/mask.ts";
+import { isSecretName } from "./redaction/secret_name.ts";
 
 /** How severe an event is. */
 export type Level = Extract<LogLevel, "debug" | "info" | "warning" | "error">;
 
-/** What goes with an event. Never a secret: {@link createLogger} masks known names, but the caller does not rely on it. */
+/** What goes with an event. Never a secret: {@link createLogger} masks what it recognises, but the caller does not rely on it. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** Writes events, one JSON line each. */
 export type Logger = Readonly<Record<Level, (event: string, fields?: Fields) => void>>;
 
 const LEVELS: readonly Level[] = ["debug", "info", "warning", "error"];
-const SECRET_NAME = /pass(word|phrase)?|secret|token|authorization|cookie|fragment|private|credential/i;
 
 /**
- * A logger that writes JSON lines in LogTape's format. A line that cannot be written (the disk of the log is full, its reader
+ * A logger that writes JSON lines in LogTape's format, without secrets ({@link redactValue}). A line that cannot be written (the disk of the log is full, its reader
  * has gone) is lost: what it tells of must go on.
  * @param level least severe level that is written
  * @param write takes one whole line
@@ -38,9 +40,10 @@ export function createLogger({ level, write, now }: {
 
 function recordOf(level: Level, event: string, fields: Fields, timestamp: number): LogRecord {
   const properties = Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, SECRET_NAME.test(name) ? "***" : value]),
+    Object.entries(fields).map(([name, value]) => [name, isSecretName(name) ? MASK : redactValue(value)]),
   );
-  return { category: ["tally"], level, timestamp, message: [event], rawMessage: event, properties };
+  const message = redact(event);
+  return { category: ["tally"], level, timestamp, message: [message], rawMessage: message, properties };
 }
 
 /** A logger that keeps quiet. */

@@ -24,6 +24,7 @@ import type { HardwareFacts } from "./hardware/probe.ts";
 import { httpClient } from "./http/client.ts";
 import { RateLimit } from "./http/rate_limit.ts";
 import type { Logger } from "./log.ts";
+import { KNOWN_SECRETS } from "./redaction/known_secrets.ts";
 import { cdnSource } from "./resources/cdn_source.ts";
 import { resourceFinder, uploadChooser, wholeLoader } from "./resources/format_choice.ts";
 import { type LoadResource, resourceLoader } from "./resources/load.ts";
@@ -157,6 +158,7 @@ async function verifierOf(settings: Settings, clock: Clock): Promise<VerifyToken
 
 async function hs256Secret(path: string): Promise<Bytes> {
   const secret = await readSecretFile(path);
+  KNOWN_SECRETS.keepFor(secret, secret);
   if (secret.byteLength < 32) {
     throw new ConfigurationError([`JWT_HS256_SECRET_FILE "${path}" holds fewer than 32 bytes`]);
   }

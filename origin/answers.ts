@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { type ErrorCode, RateLimitedError, TallyError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
+import { redact } from "../lib/redaction/redact.ts";
 import { BusinessError } from "./business_error.ts";
 import type { OriginEnv } from "./guard.ts";
 
@@ -46,7 +47,7 @@ const ANSWERS: Readonly<Record<ErrorCode, Answer>> = {
  */
 export function answerError(error: unknown, c: Context<OriginEnv>, log: Logger): Response {
   if (error instanceof BusinessError) {
-    return c.json({ ErrorCode: error.errorCode, Message: error.message }, 409);
+    return c.json({ ErrorCode: error.errorCode, Message: redact(error.message) }, 409);
   }
   const code = error instanceof TallyError ? error.code : "internal";
   const { status, title, shown } = ANSWERS[code];
@@ -55,7 +56,7 @@ export function answerError(error: unknown, c: Context<OriginEnv>, log: Logger):
   }
   if (error instanceof RateLimitedError) c.header("Retry-After", String(error.retryAfterSeconds));
   if (status === 401) c.header("WWW-Authenticate", "Bearer");
-  const detail = shown && error instanceof Error ? error.message : title;
+  const detail = shown && error instanceof Error ? redact(error.message) : title;
   return problem(c, { status, title, detail, code });
 }
 

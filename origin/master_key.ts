@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Bytes, concat, utf8, wipe } from "../lib/bytes.ts";
 import { ConfigurationError } from "../lib/errors.ts";
+import { KNOWN_SECRETS } from "../lib/redaction/known_secrets.ts";
 import { processEnvironment } from "../lib/system/environment.ts";
 import { fileFacts, readSecretFile, writeSmallFile } from "../lib/system/files.ts";
 
@@ -112,5 +113,7 @@ async function parseKeys(lines: readonly string[], what: string): Promise<Master
 
 async function namedKey(raw: Bytes): Promise<MasterKey> {
   const digest = await crypto.subtle.digest("SHA-256", concat(utf8(ID_LABEL), raw));
-  return { id: new Uint8Array(digest).subarray(0, ID_BYTES).toHex(), raw };
+  const key = { id: new Uint8Array(digest).subarray(0, ID_BYTES).toHex(), raw };
+  KNOWN_SECRETS.keepFor(key, raw);
+  return key;
 }

@@ -1,5 +1,6 @@
 import type { Bytes } from "../lib/bytes.ts";
 import { ConfigurationError } from "../lib/errors.ts";
+import { KNOWN_SECRETS } from "../lib/redaction/known_secrets.ts";
 import type { State } from "./state.ts";
 
 /** Random bytes that the origin keeps for itself or hands to those who may have them. */
@@ -32,4 +33,13 @@ export function writeSecret(state: State, name: SecretName, value: Bytes): void 
     name,
     value,
   );
+}
+
+/** Keeps the secrets of this moment out of logs and messages until it is disposed. */
+export function holdSecrets(state: State): Disposable {
+  const held = new DisposableStack();
+  for (const { value } of state.all("SELECT value FROM secrets")) {
+    if (value instanceof Uint8Array) held.use(KNOWN_SECRETS.hold(value));
+  }
+  return held;
 }

@@ -22,6 +22,7 @@ import { containerHostOf, DEFAULT_DOCKER_HOST } from "./platform/container_host.
 import { createPlatform, DEFAULT_PLATFORM_SETTINGS, type PlatformSettings } from "./platform/platform.ts";
 import { removeExpired } from "./platform/retention.ts";
 import { baseOf } from "./public_url.ts";
+import { holdSecrets } from "./secrets.ts";
 import { ResourceStore } from "./resource_store.ts";
 import { signInLimit } from "./sign_ins.ts";
 import { notAnOrigin, State } from "./state.ts";
@@ -67,6 +68,7 @@ export async function runOrigin(
   checkAddress(options);
   using state = await State.open(dataDir, clock.now());
   using _lock = await lockFolder(dataDir);
+  using _secrets = holdSecrets(state);
   const accounts = new Accounts({ state, passwords: new PasswordHasher(), clock });
   if (accounts.count() === 0) throw notAnOrigin(dataDir);
   await removeExpired({ state, dataDir, nowMs: clock.now(), strayBeforeMs: Infinity });

@@ -8,6 +8,7 @@ import { InvalidInputError, messageOf, NotSignedInError, TooLargeError } from ".
 import type { Logger } from "../lib/log.ts";
 import type { Services } from "../lib/services.ts";
 import { auditTrail } from "./audit.ts";
+import { callSecrets } from "./call_secrets.ts";
 import { addDocs } from "./docs.ts";
 import { addHealth } from "./health.ts";
 import { addLoad } from "./load.ts";
@@ -31,6 +32,7 @@ export function createApp(services: Services): OpenAPIHono {
   const app = new OpenAPIHono({ defaultHook: refuseInvalid });
   const limit = new SignInLimit(SIGN_INS, isNotSignedIn, services.clock);
 
+  app.use(callSecrets);
   app.use(requestId());
   app.use(requestLog(services));
   app.use(auditTrail(services));

@@ -11,6 +11,7 @@ import {
   TallyError,
   UnsupportedMediaTypeError,
 } from "../lib/errors.ts";
+import { redact } from "../lib/redaction/redact.ts";
 
 /** How a condition is told over HTTP. */
 export interface ProblemKind {
@@ -71,9 +72,9 @@ export function problemOf(error: unknown, faults: readonly Fault[] = faultsOf(er
     type: `/docs#${code}`,
     title,
     status,
-    detail: message,
+    detail: redact(message),
     code,
-    ...(faults.length === 0 ? {} : { errors: [...faults] }),
+    ...(faults.length === 0 ? {} : { errors: faults.map(({ field, detail }) => ({ field, detail: redact(detail) })) }),
   };
 }
 

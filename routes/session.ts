@@ -12,6 +12,7 @@ import {
 } from "./answers.ts";
 import { credentialsSchema } from "./credentials_schema.ts";
 import { noteForAudit } from "./audit.ts";
+import { holdForCall } from "./call_secrets.ts";
 import { clientOf } from "./client_address.ts";
 import { ANY_ROLE, requireRole } from "./guard.ts";
 
@@ -53,6 +54,7 @@ export function addSession(app: OpenAPIHono, services: Services, limit: SignInLi
   app.openapi(loginRoute, async (c) => {
     const { signal } = c.req.raw;
     const credentials = c.req.valid("json");
+    holdForCall(c, credentials.password);
     noteForAudit(c, { who: credentials.email });
     const { token, user, expiresAtMs } = await limit.attempt(
       { account: credentials.email, client: clientOf(c) },

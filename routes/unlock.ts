@@ -3,6 +3,7 @@ import type { SignInLimit } from "../lib/auth/sign_in_limit.ts";
 import type { Services } from "../lib/services.ts";
 import { JSON_BODY_CODES, jsonAnswer, jsonBody, problemAnswers, UPSTREAM_CODES } from "./answers.ts";
 import { noteForAudit } from "./audit.ts";
+import { holdForCall } from "./call_secrets.ts";
 import { clientOf } from "./client_address.ts";
 import { credentialsSchema } from "./credentials_schema.ts";
 
@@ -59,6 +60,7 @@ const statusRoute = createRoute({
 export function addUnlock(app: OpenAPIHono, { unlock }: Services, limit: SignInLimit): void {
   app.openapi(unlockRoute, async (c) => {
     const credentials = c.req.valid("json");
+    holdForCall(c, credentials.password);
     noteForAudit(c, { who: credentials.email });
     const { state } = await limit.attempt(
       { account: credentials.email, client: clientOf(c) },

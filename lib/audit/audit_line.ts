@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import { jsonValue } from "../bytes.ts";
+import { redact } from "../redaction/redact.ts";
 
 /** What happened. No value is a secret. */
 export interface AuditEvent {
@@ -47,7 +48,7 @@ const lineSchema = z.looseObject({ seq: z.int().positive(), time: z.iso.datetime
 export function auditLine(head: TrailHead, event: AuditEvent, nowMs: number): { text: string; head: TrailHead } {
   const seq = head.seq + 1;
   const { action, role, version, versionSeq, floorSeq, from, result, requestId } = event;
-  const [who, resource] = [event.who?.slice(0, TEXT_LIMIT), event.resource?.slice(0, TEXT_LIMIT)];
+  const [who, resource] = [event.who, event.resource].map((text) => text && redact(text).slice(0, TEXT_LIMIT));
   const time = new Date(nowMs).toISOString();
   const about = { resource, version, versionSeq, floorSeq };
   const fields = { seq, time, action, who, role, ...about, from, result, requestId, prev: head.hash };

@@ -1,5 +1,6 @@
 import { type Bytes, utf8, wipe } from "../bytes.ts";
 import { NotSignedInError } from "../errors.ts";
+import { KNOWN_SECRETS } from "../redaction/known_secrets.ts";
 import { abandonable } from "./abandonable.ts";
 import type { TokenFacts, VerifyToken } from "./claims.ts";
 import type { User } from "./roles.ts";
@@ -25,6 +26,10 @@ interface Account {
   /** Aborted when the account is signed out or replaced. */
   readonly ended: AbortController;
   grant: Grant;
+  /** Keeps the password out of logs and messages. */
+  readonly knownPassword: Disposable;
+  /** The same for the token. */
+  knownToken: Disposable;
   renewal?: Promise<string> | undefined;
 }
 
@@ -58,6 +63,8 @@ export class Session {
       password: utf8(password),
       ended: new AbortController(),
       grant,
+      knownPassword: KNOWN_SECRETS.hold(password),
+      knownToken: KNOWN_SECRETS.hold(grant.token),
     };
     return grant;
   }
@@ -103,6 +110,8 @@ export class Session {
       const grant = await this.#grant(email, password, account.ended.signal);
       if (account.ended.signal.aborted) throw signedOut();
       account.grant = grant;
+      account.knownToken[Symbol.dispose]();
+      account.knownToken = KNOWN_SECRETS.hold(grant.token);
       return grant.token;
     } catch (error) {
       if (account.ended.signal.aborted) throw signedOut();
@@ -126,6 +135,8 @@ export class Session {
     this.#account = undefined;
     if (account === undefined) return;
     wipe(account.password);
+    account.knownPassword[Symbol.dispose]();
+    account.knownToken[Symbol.dispose]();
     account.ended.abort();
   }
 }

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { type Bytes, utf8 } from "../bytes.ts";
 import { ConfigurationError, UsageError } from "../errors.ts";
+import { KNOWN_SECRETS } from "../redaction/known_secrets.ts";
 import { isTaken, readSecretFile, readSmallFile, writePublicFile, writeSmallFile } from "../system/files.ts";
 import {
   type Curve,
@@ -37,6 +38,7 @@ export async function writeKeyPair(path: string, jwk: PrivateJwk): Promise<void>
 /** A whole key. @throws {ConfigurationError} there is none, it is for something else, or others than its owner may read it */
 export async function readPrivateKey(path: string, curve: Curve): Promise<PrivateJwk> {
   const jwk = ofCurve(path, curve, parseKey(path, await readSecretFile(path), privateJwkSchema, "a private key"));
+  KNOWN_SECRETS.keepFor(jwk, jwk.d);
   if (!await isPair(jwk)) throw unusable(path, "its two halves do not belong together");
   return jwk;
 }

@@ -5,6 +5,8 @@ import type { Libcrypto } from "../crypto/libcrypto.ts";
 import type { ImageEngine } from "../docker/docker.ts";
 import { DockerError, InterruptedError, messageOf, NotFoundError, TallyError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { KNOWN_SECRETS } from "../redaction/known_secrets.ts";
+import { redact } from "../redaction/redact.ts";
 import { type ByteStream, watched } from "../streams.ts";
 import type { Clock } from "../system/clock.ts";
 import { openWholeFile } from "../system/files.ts";
@@ -94,11 +96,16 @@ export class Unlock {
     if (isRunning(this.#status)) return this.#status;
     const stop = this.#stop = new AbortController();
     this.#move({ kind: "started" });
+    const password = KNOWN_SECRETS.hold(credentials.password); // until nothing of this run can be told any more
+    const forget = () => password[Symbol.dispose]();
     try {
       const permit = await this.#admit(credentials, signal ? AbortSignal.any([stop.signal, signal]) : stop.signal);
-      if (permit !== undefined) this.#run(permit, stop.signal).catch((error) => this.#fail(error));
+      if (permit === undefined) forget();
+      else this.#run(permit, stop.signal).catch((error) => this.#fail(error)).finally(forget);
     } catch (error) {
-      throw this.#fail(error);
+      const failure = this.#fail(error);
+      forget();
+      throw failure;
     }
     return this.#status;
   }
@@ -214,8 +221,9 @@ export class Unlock {
     const failure = reason instanceof TallyError
       ? reason
       : new TallyError("internal", `The unlock failed: ${messageOf(error)}`, { cause: error });
-    if (isRunning(this.#status)) this.#move({ kind: "failed", code: failure.code, message: failure.message });
-    this.#deps.log.error("unlock.failed", { code: failure.code, reason: failure.message });
+    const message = redact(failure.message);
+    if (isRunning(this.#status)) this.#move({ kind: "failed", code: failure.code, message });
+    this.#deps.log.error("unlock.failed", { code: failure.code, reason: message });
     return failure;
   }
 }
@@ -226,6 +234,7 @@ async function fragmentKey(
   signal: AbortSignal,
 ): Promise<CbcKey> {
   const fragment = await account.keyFragment(signal);
+  using _known = KNOWN_SECRETS.hold(fragment);
   try {
     return await archiveKey(fragment, library);
   } finally {
