@@ -2,7 +2,8 @@ import { utf8 } from "../lib/bytes.ts";
 import type { Settings } from "../lib/config/options.ts";
 import { messageOf } from "../lib/errors.ts";
 import { type Handler, serveHttp } from "../lib/http/server.ts";
-import { createLogger, type Logger } from "../lib/log.ts";
+import type { Logger } from "../lib/log.ts";
+import { serviceLog } from "../lib/logs/service_log.ts";
 import { createServices, type Services } from "../lib/services.ts";
 import { systemClock } from "../lib/system/clock.ts";
 import { createApp } from "./app.ts";
@@ -10,7 +11,7 @@ import { healthAnswer } from "./health.ts";
 
 /**
  * Runs the device service until `signal` is aborted; then takes no new calls, ends an unlock, lets calls under way end for at most 10 s and
- * forgets who was signed in. Logs JSON lines on standard error.
+ * forgets who was signed in. Logs JSON lines on standard error, and in `LOG_DIR`.
  * @param onListening called once with the URL of the service
  * @throws {ConfigurationError} and whatever keeps the port from being opened
  */
@@ -20,7 +21,9 @@ export async function runDevice(
   onListening: (url: string) => void,
 ): Promise<void> {
   const clock = systemClock;
-  const log = createLogger({ level: settings.logLevel, write: writeStderr, now: clock.now });
+  const { logLevel: level, logDir, logRetentionDays: retentionDays } = settings;
+  using serviced = serviceLog({ program: "device", level, logDir, retentionDays, writeStderr, clock });
+  const { log } = serviced;
   const services = await createServices(settings, { log, clock });
   try {
     warnOfUnverified(settings, log);

@@ -2,7 +2,8 @@ import { type Command, Option } from "commander";
 import { OPTIONS } from "../../lib/config/options.ts";
 import { ConfigurationError, messageOf, NotFoundError } from "../../lib/errors.ts";
 import { readSmallFile } from "../../lib/system/files.ts";
-import { stderrLog } from "../log.ts";
+import type { ServiceLog } from "../../lib/logs/service_log.ts";
+import { originLog } from "../log.ts";
 import type { OriginServeOptions, Shell } from "../shell.ts";
 import { adopt, verb } from "../verb.ts";
 import { clientCommand } from "./origin_client.ts";
@@ -29,6 +30,8 @@ interface ServeFlags extends FolderFlags {
   readonly allowPrivateInputs: boolean;
   readonly dockerHost: string;
   readonly logLevel: string;
+  readonly logDir?: string;
+  readonly logRetentionDays?: string;
 }
 
 const DEFAULT_EMAIL = "admin@example.com";
@@ -98,8 +101,11 @@ function serveCommand(shell: Shell): Command {
     .option("--allow-private-inputs", "inputs of runs may be fetched from this machine and private networks", false)
     .option("--docker-host <url>", "Docker engine of container applications", OPTIONS.dockerHost.fallbackText)
     .option("--log-level <level>", OPTIONS.logLevel.doc, "info")
+    .option("--log-dir <folder>", `${OPTIONS.logDir.doc} (or the variable LOG_DIR)`)
+    .option("--log-retention-days <number>", `${OPTIONS.logRetentionDays.doc} (or the variable; default: 30)`)
     .action(async (flags: ServeFlags) => {
-      const options = serveOptions(shell, flags);
+      using serviced = logOf(shell, flags);
+      const options = { ...serveOptions(flags), log: serviced.log };
       const { ORIGIN_COMMANDS } = await programs.origin();
       await ORIGIN_COMMANDS.serve(options, signal, (url) => {
         const signIn = `Sign in at it: tally login --api-root ${options.publicUrl?.href ?? url}`;
@@ -108,10 +114,20 @@ function serveCommand(shell: Shell): Command {
     });
 }
 
+function logOf({ io }: Shell, { logLevel, logDir, logRetentionDays }: ServeFlags): ServiceLog {
+  const { logLevel: level, logDir: folder, logRetentionDays: retention } = OPTIONS;
+  const [folderThere, daysThere] = [io.environment(folder.name), io.environment(retention.name)];
+  const path = logDir ?? folderThere;
+  return originLog(io, {
+    level: parsed(level.flag, level.parse, logLevel),
+    logDir: path === undefined ? undefined : parsed(folder.flag, folder.parse, path),
+    retentionDays: parsed(retention.flag, retention.parse, logRetentionDays ?? daysThere ?? retention.fallbackText),
+  });
+}
+
 function serveOptions(
-  shell: Shell,
-  { dataDir, host, port, publicUrl, enrolment, masterKeyFile, logLevel, ...platform }: ServeFlags,
-): OriginServeOptions {
+  { dataDir, host, port, publicUrl, enrolment, masterKeyFile, ...platform }: ServeFlags,
+): Omit<OriginServeOptions, "log"> {
   const parallelism = parsed("workers", workerCount, platform.workers);
   return {
     dataDir,
@@ -122,7 +138,6 @@ function serveOptions(
     ...(masterKeyFile === undefined ? {} : { masterKeyFile }),
     port: parsed("port", OPTIONS.port.parse, port),
     ...(publicUrl === undefined ? {} : { publicUrl: parsed("public-url", OPTIONS.resourceApiUrl.parse, publicUrl) }),
-    log: stderrLog(shell.io, parsed("log-level", OPTIONS.logLevel.parse, logLevel)),
   };
 }
 

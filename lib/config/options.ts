@@ -69,6 +69,12 @@ function byteSize(value: string): number {
   return size;
 }
 
+function days(value: string): number {
+  const count = /^\d{1,4}$/.test(value) ? Number(value) : 0;
+  if (count < 1 || count > 3650) throw new Error("must be a number of days from 1 to 3650");
+  return count;
+}
+
 function oneOf<T extends string>(...words: readonly T[]): (value: string) => T {
   return (value) => {
     const word = words.find((candidate) => candidate === value);
@@ -315,6 +321,13 @@ export const OPTIONS = {
     "info",
     "Least severe level that is logged",
   ),
+  logDir: option(
+    "LOG_DIR",
+    absolutePath,
+    undefined,
+    "Folder in which the log is kept as well, a file a day; it always goes to standard error",
+  ),
+  logRetentionDays: option("LOG_RETENTION_DAYS", days, "30", "Days after which a file in LOG_DIR is removed"),
 } as const;
 
 type Table = typeof OPTIONS;
@@ -337,7 +350,8 @@ type Always =
   | "jwtVerify"
   | "callerAuth"
   | "resourceFormat"
-  | "logLevel";
+  | "logLevel"
+  | "logRetentionDays";
 
 /** Key of a setting in {@link OPTIONS} and in {@link Settings}. */
 export type SettingKey = keyof Table;

@@ -91,6 +91,16 @@ async function assertUsedIsGranted(program: Program, site: Site, folder: string)
   assert.deepEqual(outside, [], "variables that are not granted read as not set; nothing else may be asked for");
 }
 
+/** Asserts that a program keeps its log in files as well, for its owner only. */
+async function assertLogged(logDir: string, program: Program): Promise<void> {
+  const [name, ...others] = (await Array.fromAsync(Deno.readDir(logDir))).map(({ name }) => name);
+  assert.match(name ?? "", new RegExp(`^${program}-\\d{4}-\\d{2}-\\d{2}\\.0\\.jsonl$`));
+  const path = join(logDir, name ?? "");
+  assert.deepEqual([others, (await Deno.stat(path)).mode], [[], 0o100600]);
+  const lines = (await Deno.readTextFile(path)).trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.ok(lines.some(({ message }) => message === "request"), "no request stands in it");
+}
+
 Deno.test({
   name: "device: what it is granted is what it uses, with an S3 server as its CDN",
   ignore: versitygw === undefined,
@@ -101,19 +111,23 @@ Deno.test({
     await using _engine = emptyEngine(join(folder, "docker.sock"));
     const hardwareFile = join(folder, "hardware.json");
     await collectHardware("/", hardwareFile);
-    const site = withVariable(shipped.site, "HARDWARE_FILE", hardwareFile);
+    const logDir = join(folder, "log");
+    const site = withVariable(withVariable(shipped.site, "HARDWARE_FILE", hardwareFile), "LOG_DIR", logDir);
     const command = await auditedCommand({ program: "device", site, folder }, ["device", "--json"]);
     await using device = await runningService(command);
     await useDevice(origin, device.url);
     const account = JSON.stringify({ email: "operator@example.com", password: PASSWORD });
     await expect(404, post(`${device.url}/unlock`, account));
     await assertUsedIsGranted("device", site, folder);
+    await assertLogged(logDir, "device");
   },
 });
 
 Deno.test("origin: what it is granted is what it uses", async () => {
   await using shipped = await ShippedSite.open();
-  const { folder, site } = shipped;
+  const { folder } = shipped;
+  const logDir = join(folder, "log");
+  const site = { ...shipped.site, origin: { ...shipped.site.origin, logDir } };
   const { dataDir, port } = site.origin;
   const init = await auditedCommand({ program: "origin", site, folder }, [
     "origin",
@@ -125,10 +139,11 @@ Deno.test("origin: what it is granted is what it uses", async () => {
   const { stdout, stderr } = await init.output();
   const text = new TextDecoder().decode(stdout);
   assert.notEqual(text, "", new TextDecoder().decode(stderr));
-  const serve = ["origin", "serve", "--data-dir", dataDir, "--port", String(port), "--json"];
+  const serve = ["origin", "serve", "--data-dir", dataDir, "--log-dir", logDir, "--port", String(port), "--json"];
   await using served: RunningService = await runningService(
     await auditedCommand({ program: "origin", site, folder }, serve),
   );
   await expect(200, post(`${served.url}/login`, text));
   await assertUsedIsGranted("origin", site, folder);
+  await assertLogged(logDir, "origin");
 });

@@ -147,6 +147,13 @@ export const GRANTS: readonly Grant[] = [
   {
     right: "read",
     programs: ["device"],
+    what: "`LOG_DIR`",
+    reason: "Which log files are there, and how old and large they are.",
+    values: ({ settings: { logDir } }) => present(logDir),
+  },
+  {
+    right: "read",
+    programs: ["device"],
     what: "`MEDIA_DIRS`",
     reason: "Sticks and shares that are looked into before the CDN.",
     values: ({ settings: { mediaDirs } }) => mediaDirs ?? [],
@@ -181,6 +188,13 @@ export const GRANTS: readonly Grant[] = [
     what: "`origin.dataDir`",
     reason: "All that the origin keeps.",
     values: ({ origin: { dataDir } }) => [dataDir],
+  },
+  {
+    right: "read",
+    programs: ["origin"],
+    what: "`origin.logDir`",
+    reason: "The same as the device's `LOG_DIR`.",
+    values: ({ origin: { logDir } }) => present(logDir),
   },
   {
     right: "read",
@@ -227,6 +241,13 @@ export const GRANTS: readonly Grant[] = [
   {
     right: "write",
     programs: ["device"],
+    what: "`LOG_DIR`",
+    reason: "The log, and removing what is too old of it.",
+    values: ({ settings: { logDir } }) => present(logDir),
+  },
+  {
+    right: "write",
+    programs: ["device"],
     what: "the engine's socket",
     reason: "See above.",
     values: ({ settings }) => settings.dockerVia === "cli" ? [] : present(socketOf(settings.dockerHost)),
@@ -237,6 +258,13 @@ export const GRANTS: readonly Grant[] = [
     what: "`origin.dataDir`",
     reason: "All that the origin keeps.",
     values: ({ origin: { dataDir } }) => [dataDir],
+  },
+  {
+    right: "write",
+    programs: ["origin"],
+    what: "`origin.logDir`",
+    reason: "The same as the device's `LOG_DIR`.",
+    values: ({ origin: { logDir } }) => present(logDir),
   },
   {
     right: "write",
@@ -286,6 +314,13 @@ export const GRANTS: readonly Grant[] = [
     what: "`ORIGIN_MASTER_KEY`",
     reason: "The key that content keys are wrapped by, where it does not lie in a file.",
     values: () => ["ORIGIN_MASTER_KEY"],
+  },
+  {
+    right: "env",
+    programs: ["origin"],
+    what: "`LOG_DIR`, `LOG_RETENTION_DAYS`",
+    reason: "Where the log is kept, and how long.",
+    values: () => ["LOG_DIR", "LOG_RETENTION_DAYS"],
   },
   {
     right: "run",

@@ -36,6 +36,8 @@ export interface Site {
     readonly dataDir: string;
     readonly host: string;
     readonly port: number;
+    /** Folder of its log files, where the site has one. */
+    readonly logDir?: string | undefined;
     /** Docker engine of applications that are container images, where the site has such. */
     readonly dockerHost?: string | undefined;
     /** Whether inputs of runs may come from other servers. */
@@ -79,6 +81,7 @@ const siteSchema = z.strictObject({
       "must be unix:///path or tcp://host:port",
     )
       .optional(),
+    logDir: path.optional(),
     remoteInputs: z.boolean().default(false),
   }).prefault({}),
 });
@@ -101,6 +104,7 @@ const PATH_SETTINGS = [
   "publisherKeyFile",
   "cryptoLibrary",
   "dockerProgram",
+  "logDir",
 ] as const;
 
 /**

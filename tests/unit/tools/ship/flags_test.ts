@@ -62,12 +62,24 @@ Deno.test("grantedRights() reach a native library only where the site chooses on
   assert.equal(grantedRights("origin", withAccel("libcrypto")).has("ffi"), false);
 });
 
+const ORIGIN_VARIABLES = ["ORIGIN_MASTER_KEY", "LOG_DIR", "LOG_RETENTION_DAYS"];
+
+Deno.test("grantedRights() reach a folder of logs only where the site has one, and only that of the program", () => {
+  const settings = { RESOURCE_API_URL: "https://api.example.com", LOG_DIR: "/var/log/tallystick" };
+  const site = parseSite(JSON.stringify({ settings, origin: { logDir: "/var/log/origin" } }));
+  for (const [program, path] of [["device", "/var/log/tallystick"], ["origin", "/var/log/origin"]] as const) {
+    const logs = (right: "read" | "write") =>
+      grantedRights(program, site).get(right)?.filter((it) => it.includes("/log/"));
+    assert.deepEqual([logs("read"), logs("write")], [[path], [path]], program);
+  }
+});
+
 Deno.test("grantedRights() of an origin are its address and its folder", () => {
   assert.deepEqual(Object.fromEntries(grantedRights("origin", SITE)), {
     net: ["127.0.0.1:8090"],
     read: ["/var/lib/tallystick-origin"],
     write: ["/var/lib/tallystick-origin"],
-    env: ["ORIGIN_MASTER_KEY"],
+    env: ORIGIN_VARIABLES,
   });
 });
 
@@ -77,7 +89,7 @@ Deno.test("grantedRights() of an origin reach an engine only where its site has 
     net: ["127.0.0.1:8090", "unix:/run/docker.sock", "docker.invalid:80"],
     read: ["/var/lib/tallystick-origin", "/run/docker.sock"],
     write: ["/var/lib/tallystick-origin", "/run/docker.sock"],
-    env: ["ORIGIN_MASTER_KEY"],
+    env: ORIGIN_VARIABLES,
   });
 });
 
