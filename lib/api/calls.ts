@@ -49,6 +49,9 @@ export interface ApiCallsDeps {
   readonly tokens?: TokenSource;
 }
 
+/** Takes what it needs of an answer. It may be called again, with another answer, when this one breaks off. */
+export type ReadAnswer<T> = (answer: HttpAnswer) => Promise<T>;
+
 /** Calls of the API: repeated where they fail in passing, signed in where they must be, their refusals as errors of ours. */
 export class ApiCalls {
   readonly #baseUrl: URL;
@@ -63,24 +66,25 @@ export class ApiCalls {
     this.#tokens = tokens;
   }
 
-  /** A call with the token of who is signed in; after 401 or 403 once more, with a new one. */
-  async signedIn(path: readonly string[], request: HttpRequest): Promise<HttpAnswer> {
+  /** A call with the token of who is signed in; after 401 or 403 once more, with a new one. See {@link ApiCalls.repeated}. */
+  async signedIn<T>(path: readonly string[], request: HttpRequest, read: ReadAnswer<T>): Promise<T> {
     if (this.#tokens === undefined) {
       throw new NotSignedInError(`Cannot call the API at ${this.#host}: nobody is signed in`);
     }
     const token = await this.#tokens.token(request.signal ?? undefined);
     try {
-      return await this.repeated(path, withToken(request, token));
+      return await this.repeated(path, withToken(request, token), read);
     } catch (error) {
       if (!(error instanceof NotSignedInError || error instanceof NotAllowedError)) throw error;
       const renewed = await this.#tokens.renew(token, request.signal ?? undefined);
-      return await this.repeated(path, withToken(request, renewed));
+      return await this.repeated(path, withToken(request, renewed), read);
     }
   }
 
-  /** A call that needs nobody signed in. */
-  repeated(path: readonly string[], request: HttpRequest): Promise<HttpAnswer> {
-    return withRetry(() => this.#once(path, request), { clock: this.#clock, signal: request.signal });
+  /** A call that needs nobody signed in. An answer that breaks off while it is read is asked for again, as one that does not come is. */
+  repeated<T>(path: readonly string[], request: HttpRequest, read: ReadAnswer<T>): Promise<T> {
+    const once = async () => await read(await this.#once(path, request));
+    return withRetry(once, { clock: this.#clock, signal: request.signal });
   }
 
   async #once(path: readonly string[], request: HttpRequest): Promise<HttpAnswer> {
@@ -132,7 +136,7 @@ export class ApiCalls {
     throw this.strange("something that is not an answer to the call");
   }
 
-  /** An answer whose body is passed on. @throws {UpstreamError} it is a web page */
+  /** The answer, whose body is not JSON. @throws {UpstreamError} it is a web page */
   async octets(answer: HttpAnswer): Promise<HttpAnswer> {
     if (!/^text\/html\b/i.test(answer.headers.get("content-type") ?? "")) return answer;
     await answer.body.cancel();

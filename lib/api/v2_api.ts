@@ -73,8 +73,8 @@ export class V2Api {
   /** Whether the server knows format v2. A server that cannot be asked now is an error, and not one that does not know it. */
   async isOffered(signal?: AbortSignal): Promise<boolean> {
     try {
-      const answer = await this.#calls.repeated(["v2"], { signal });
-      const text = new TextDecoder().decode(await collect(answer.body, OFFER_LIMIT_BYTES, "The answer of the API"));
+      const read = ({ body }: HttpAnswer) => collect(body, OFFER_LIMIT_BYTES, "The answer of the API");
+      const text = new TextDecoder().decode(await this.#calls.repeated(["v2"], { signal }, read));
       return offerAnswer.safeParse(jsonOrUndefined(text)).data?.formats.includes("v2") ?? false;
     } catch (error) {
       if (NO_SUCH_CALL.some((kind) => error instanceof kind)) return false;
@@ -88,8 +88,8 @@ export class V2Api {
     signal?: AbortSignal,
   ): Promise<EnrolAnswer> {
     const publicKey = { kty: "OKP", crv: "X25519", x: publicX };
-    const answer = await this.#calls.signedIn(["devices", "enroll"], jsonPost({ publicKey, hardware }, signal));
-    return await this.#calls.json(answer, enrolAnswer);
+    const read = (answer: HttpAnswer) => this.#calls.json(answer, enrolAnswer);
+    return await this.#calls.signedIn(["devices", "enroll"], jsonPost({ publicKey, hardware }, signal), read);
   }
 
   /** The small part with a grant for the device, or `unchanged` when it is the one of the ETag. */
@@ -97,25 +97,25 @@ export class V2Api {
     const { folder, name, version, kid, etag } = request;
     const headers = { [DEVICE_HEADER]: kid, ...(etag === undefined ? {} : { "if-none-match": etag }) };
     const path = ["v2", "resources", folder, version === undefined ? name : `${name}@${version}`];
-    const answer = await this.#calls.signedIn(path, { headers, signal });
-    if (answer.status === 304) return await dropped(answer);
-    const bytes = await this.#calls.limited(answer, SMALL_PART_LIMIT_BYTES);
-    const [mediaType = ""] = (answer.headers.get("content-type") ?? "").split(";");
-    return { bytes, mediaType: mediaType.trim().toLowerCase(), etag: answer.headers.get("etag") ?? undefined };
+    return await this.#calls.signedIn(path, { headers, signal }, async (answer) => {
+      if (answer.status === 304) return await dropped(answer);
+      const bytes = await this.#calls.limited(answer, SMALL_PART_LIMIT_BYTES);
+      const [mediaType = ""] = (answer.headers.get("content-type") ?? "").split(";");
+      return { bytes, mediaType: mediaType.trim().toLowerCase(), etag: answer.headers.get("etag") ?? undefined };
+    });
   }
 
   /** Publishes a version, whose big part is in the CDN already. The same once more changes nothing. */
   async publish({ folder, name, manifest, contentKey }: VersionUpload, signal?: AbortSignal): Promise<void> {
     const cek = contentKey.toBase64({ alphabet: "base64url", omitPadding: true });
-    await this.#calls.done(
-      await this.#calls.signedIn(["v2", "resources", folder, name], jsonPost({ manifest, cek }, signal)),
-    );
+    const read = (answer: HttpAnswer) => this.#calls.done(answer);
+    await this.#calls.signedIn(["v2", "resources", folder, name], jsonPost({ manifest, cek }, signal), read);
   }
 
   /** Highest `seq` among the published versions of a resource, withdrawn ones too; 0 when there is none. */
   async highestSeq(folder: string, name: string, signal?: AbortSignal): Promise<number> {
-    const answer = await this.#calls.signedIn(["v2", "resources", folder, name, "versions"], { signal });
-    const versions = await this.#calls.json(answer, versionsAnswer);
+    const read = (answer: HttpAnswer) => this.#calls.json(answer, versionsAnswer);
+    const versions = await this.#calls.signedIn(["v2", "resources", folder, name, "versions"], { signal }, read);
     return versions.reduce((highest, { seq }) => Math.max(highest, seq), 0);
   }
 }

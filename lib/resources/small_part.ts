@@ -2,10 +2,6 @@ import type { Bytes } from "../bytes.ts";
 import { decryptSmall } from "../crypto/cbc_v1.ts";
 import { aesKey, apiKeyString, hardwareHash } from "../crypto/keys.ts";
 import { IntegrityError } from "../errors.ts";
-import { type ByteStream, collect } from "../streams.ts";
-
-/** Largest resource that is taken from the API as a whole; small parts have 3 KiB. */
-const API_RESOURCE_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** What the API is asked with: the account's own credentials and this device's hardware string. */
 export interface SmallPartDeps {
@@ -13,7 +9,7 @@ export interface SmallPartDeps {
     getResource(
       request: { folder: string; name: string; password: string; hardware: string },
       signal?: AbortSignal,
-    ): Promise<ByteStream>;
+    ): Promise<Bytes>;
   };
   /** @throws {NotSignedInError} */
   readonly credentials: () => { email: string; password: string };
@@ -28,8 +24,7 @@ export function apiResourceReader({ api, credentials, hardware }: SmallPartDeps)
   return async ({ folder, name }, signal) => {
     const { email, password } = credentials();
     const hardwareText = await hardware();
-    const answer = await api.getResource({ folder, name, password, hardware: hardwareText }, signal);
-    const encrypted = await collect(answer, API_RESOURCE_LIMIT_BYTES, `"${name}" from the API`);
+    const encrypted = await api.getResource({ folder, name, password, hardware: hardwareText }, signal);
     const key = await aesKey(await apiKeyString(email, password, await hardwareHash(hardwareText)));
     try {
       return await decryptSmall(encrypted, key);
