@@ -2,6 +2,7 @@ import { type Bytes, concat } from "../bytes.ts";
 import { type BigPartCache, type CachedBigPart, type Pairing, type ResourceName, withCrc32 } from "../cdn/cached.ts";
 import { DigestCheck, matchesDigests } from "../cdn/digest.ts";
 import type { LoadSource, Media, OnMedium } from "../cdn/media.ts";
+import { resumed } from "../cdn/resumed.ts";
 import type { GetOptions, ObjectFacts, ObjectStore } from "../cdn/store.ts";
 import { BLOCK_BYTES, decryptCbc, plainSize } from "../crypto/cbc_v1.ts";
 import { type CbcKey, sha256Hex } from "../crypto/keys.ts";
@@ -223,16 +224,21 @@ function fromStore(deps: LoadDeps, stored: Stored, signal?: AbortSignal): BigPar
       throw error instanceof ConflictError ? apart(resource) : error; // replaced since we looked
     }
   };
+  const from = async (start: number) => (await get(start === 0 ? {} : { range: { start } })).body;
+  const read = async (start: number) => {
+    const open = (taken: number) => from(start + taken);
+    return resumed(await from(start), { sizeBytes: sizeBytes - start, open, clock: deps.clock, signal });
+  };
   return {
     sizeBytes,
     source: medium === undefined ? "cdn" : "media",
-    tail: async (last) => (await get({ range: { last } })).body,
+    tail: (last) => read(sizeBytes - last),
     discardIfDamaged: () => Promise.resolve(false),
     open: async () => {
-      const object = await get({});
+      const body = await read(0);
       const check = new DigestCheck(digests, sizeBytes);
       const filling = await CacheFilling.start(deps, resource, sizeBytes);
-      return watched(object.body, {
+      return watched(body, {
         look: (chunk) => {
           check.update(chunk);
           filling.write(chunk);

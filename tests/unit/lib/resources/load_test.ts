@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Bytes } from "../../../../lib/bytes.ts";
-import type { ObjectStore } from "../../../../lib/cdn/store.ts";
+import type { GetOptions, ObjectStore } from "../../../../lib/cdn/store.ts";
 import { aesKey } from "../../../../lib/crypto/keys.ts";
 import { ConflictError, IntegrityError, NotFoundError, UnavailableError } from "../../../../lib/errors.ts";
 import { byteStream, collect } from "../../../../lib/streams.ts";
@@ -144,9 +144,30 @@ Deno.test("load() uses no cached part whose end was cut off", async () => {
   assert.deepEqual(await site.loadWhole(), { plain: version(1), source: "cdn", sizeBytes: 100_000 });
 });
 
+Deno.test("load() goes on where a download breaks off, with the same object or not at all", async () => {
+  await using site = await ResourceSite.open();
+  await site.publisher().publish(version(1, 2_000_000));
+  const { store } = site;
+  site.store = altered(store, { get: (...args) => args[2]?.range ? store.get(...args) : broken(store, args) });
+  assert.deepEqual(await site.loadWhole(), { plain: version(1, 2_000_000), source: "cdn", sizeBytes: 2_000_000 });
+
+  await site.publisher().publish(version(2, 2_000_000));
+  const replaced = async (...args: Parameters<ObjectStore["get"]>) => {
+    if (args[2]?.range === undefined) return await broken(store, args);
+    if (!isTail(args[2])) await other.publish(version(3, 2_000_000));
+    return await store.get(...args);
+  };
+  const other = site.publisher();
+  site.store = altered(store, { get: replaced });
+  const { body } = await site.load(RESOURCE);
+  await assert.rejects(collect(body, 3_000_000), { name: "PartsApartError" });
+});
+
 Deno.test("load() keeps nothing of a download that breaks, is wrong or is given up", async () => {
   const faults: [string, (store: ObjectStore) => Partial<ObjectStore>][] = [
-    ["breaks", (store) => ({ get: (...args) => args[2]?.range ? store.get(...args) : broken(store, args) })],
+    ["breaks", (store) => ({
+      get: (...args) => isTail(args[2]) ? store.get(...args) : args[2]?.range ? away() : broken(store, args),
+    })],
     ["wrong", (store) => ({ head: async (...args) => ({ ...await facts(store, args), digests: { crc32: 1 } }) })],
   ];
   for (const [fault, changes] of faults) {
@@ -237,6 +258,11 @@ async function facts(store: ObjectStore, args: Parameters<ObjectStore["head"]>) 
   const found = await store.head(...args);
   assert.ok(found);
   return found;
+}
+
+/** Whether only the end is asked for. */
+function isTail({ range }: GetOptions = {}): boolean {
+  return range !== undefined && "start" in range && range.start > 1_900_000;
 }
 
 async function broken(store: ObjectStore, args: Parameters<ObjectStore["get"]>) {
