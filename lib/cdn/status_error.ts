@@ -11,6 +11,18 @@ import {
 const PASSING: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
 
 /**
+ * S3's names of what came to it otherwise than it was sent, or not whole, within its time. Their status is 400.
+ * @see https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+ */
+const DAMAGED_ON_THE_WAY: ReadonlySet<string> = new Set([
+  "BadDigest",
+  "IncompleteBody",
+  "RequestTimeout",
+  "XAmzContentChecksumMismatch",
+  "XAmzContentSHA256Mismatch",
+]);
+
+/**
  * What a refusal of the CDN means for a caller.
  * @param action what was tried, as the middle of a sentence: `read "models/x.big"`
  * @param word the CDN's own name of the fault, where it gave one
@@ -22,6 +34,8 @@ export function statusError(action: string, status: number, word = ""): TallyErr
   if (status === 404) return new NotFoundError(`Cannot ${action}: there is no such object in the CDN`);
   if (status === 409 || status === 412) return new ConflictError(`Cannot ${action}: it is another version by now`);
   const answer = `the CDN answers with status ${status}${word === "" ? "" : ` (${word})`}`;
-  if (PASSING.has(status)) return new UnavailableError("CDN", `Cannot ${action}: ${answer}`);
+  if (PASSING.has(status) || DAMAGED_ON_THE_WAY.has(word)) {
+    return new UnavailableError("CDN", `Cannot ${action}: ${answer}`);
+  }
   return new UpstreamError("CDN", `Cannot ${action}: ${answer}`);
 }
