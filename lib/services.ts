@@ -85,6 +85,7 @@ export async function createServices(
   const sharedKey = once(async () => aesKey(await resourceKeyString(), library));
   const sendSmallPart = (request: { folder: string; name: string; data: Bytes }, signal?: AbortSignal) =>
     api.uploadResource(request, signal);
+  const requireApi = async (signal?: AbortSignal) => void await api.currentUser(signal);
   const engine = openEngine(settings);
   const unlock = new Unlock({
     engine,
@@ -111,7 +112,7 @@ export async function createServices(
   const v2 = resourcesInV2(settings, { apiDeps, session, hardware, cdn, media, quota, log, clock });
   const v1 = {
     load: resourceLoader({ readApiResource, cdn, media, cache, sharedKey, log, clock }),
-    stage: uploadStager({ sendSmallPart, cdn, cache, sharedKey, log }),
+    stage: uploadStager({ requireApi, sendSmallPart, cdn, cache, sharedKey, log }),
   };
   const { resourceFormat: format } = settings;
   const { isOffered, floors } = v2;

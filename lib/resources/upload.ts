@@ -1,12 +1,12 @@
 import { type Bytes, release } from "../bytes.ts";
-import type { BigPartCache, BigPartWriter, ResourceName } from "../cdn/cached.ts";
+import { type BigPartCache, type BigPartWriter, type ResourceName, withCrc32 } from "../cdn/cached.ts";
 import type { ObjectFacts, ObjectStore } from "../cdn/store.ts";
 import { encryptCbc } from "../crypto/cbc_v1.ts";
 import { type CbcKey, sha256Hex } from "../crypto/keys.ts";
 import { ConflictError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { bigPartName, FULL_CUT_BYTES, smallPartName, smallPartSize } from "../split/plan.ts";
-import { byteReader, type ByteStream, watched } from "../streams.ts";
+import { byteReader, type ByteStream, consume, watched } from "../streams.ts";
 import { Turns } from "../system/turns.ts";
 
 /** Where a staged resource is published. Both names have passed `parseName`. */
@@ -44,6 +44,8 @@ export interface StageOptions {
 
 /** What uploading needs of the outside. */
 export interface UploadDeps {
+  /** Fails when the API cannot be asked, or knows the caller no more. */
+  readonly requireApi: (signal?: AbortSignal) => Promise<void>;
   readonly sendSmallPart: (request: ResourceName & { data: Bytes }, signal?: AbortSignal) => Promise<void>;
   readonly cdn: () => Promise<ObjectStore>;
   readonly cache: BigPartCache;
@@ -105,7 +107,7 @@ interface Staged {
 
 /**
  * The big part first, then the small one; when either fails, no new big part stays where an old small part would be joined
- * to it. Of publishers who meet, the one whose big part was replaced learns of it. The cached pair is replaced last, so that
+ * to it: the old one comes back where the cache has it. So nothing is replaced unless the API can be asked. Of publishers who meet, the one whose big part was replaced learns of it. The cached pair is replaced last, so that
  * it stays good when the publication fails; a cache that does not take the new one does not undo what is published.
  */
 async function publish(deps: UploadDeps, staged: Staged, request: PublishRequest): Promise<PublishedResource> {
@@ -113,11 +115,13 @@ async function publish(deps: UploadDeps, staged: Staged, request: PublishRequest
   const { folder, name, signal } = request;
   const smallSha256 = await sha256Hex(small);
   const store = await deps.cdn();
-  const etag = await putBigPart(deps, store, writer, smallSha256, request);
+  await deps.requireApi(signal);
+  const before = await store.head(folder, bigPartName(name), signal ? { signal } : {});
+  const etag = await putBigPart(deps, store, { writer, smallSha256, before }, request);
   try {
     await deps.sendSmallPart({ folder, name: smallPartName(name), data: small }, signal);
   } catch (error) {
-    await withdraw(deps, store, request, (present) => present.etag === etag);
+    await withdraw(deps, store, request, { before, isOurs: (present) => present.etag === etag });
     throw error;
   }
   await requireStillOurs(store, request, etag);
@@ -144,13 +148,15 @@ async function requireStillOurs(store: ObjectStore, request: PublishRequest, eta
 async function putBigPart(
   deps: UploadDeps,
   store: ObjectStore,
-  writer: BigPartWriter,
-  smallSha256: string,
+  { writer, smallSha256, before }: {
+    writer: BigPartWriter;
+    smallSha256: string;
+    before: ObjectFacts | undefined;
+  },
   request: PublishRequest,
 ): Promise<string> {
   const { folder, name, onProgress, signal } = request;
   const source = writer.source();
-  const before = await store.head(folder, bigPartName(name), signal ? { signal } : {});
   try {
     const { etag } = await store.put(folder, bigPartName(name), source, {
       pairedWith: smallSha256,
@@ -160,30 +166,51 @@ async function putBigPart(
     return etag;
   } catch (error) {
     // It may have got there all the same; then again, what is there may be somebody else's.
-    await withdraw(
-      deps,
-      store,
-      request,
-      ({ etag, pairedWith }) => pairedWith === undefined ? etag !== before?.etag : pairedWith === smallSha256,
-    );
+    const isOurs = ({ etag, pairedWith }: ObjectFacts) =>
+      pairedWith === undefined ? etag !== before?.etag : pairedWith === smallSha256;
+    await withdraw(deps, store, request, { before, isOurs });
     throw error;
   }
 }
 
-/** Removes our big part from the CDN. Not under the caller's signal: it must happen even when that was aborted. */
+/** Takes our big part out of the CDN. Not under the caller's signal: it must happen even when that was aborted. */
 async function withdraw(
-  { log }: UploadDeps,
+  deps: UploadDeps,
   store: ObjectStore,
   { folder, name }: ResourceName,
-  isOurs: (present: ObjectFacts) => boolean,
+  { before, isOurs }: { before: ObjectFacts | undefined; isOurs: (present: ObjectFacts) => boolean },
 ): Promise<void> {
+  const { log } = deps;
   try {
     const present = await store.head(folder, bigPartName(name));
     const mustGo = present !== undefined && isOurs(present);
-    if (mustGo) await store.delete(folder, bigPartName(name));
-    log.warning("publication_withdrawn", { folder, name, removed: mustGo });
+    const restored = mustGo && await putBack(deps, store, { folder, name }, before);
+    if (mustGo && !restored) await store.delete(folder, bigPartName(name));
+    log.warning("publication_withdrawn", { folder, name, removed: mustGo, restored });
   } catch (error) {
     log.error("publication_not_withdrawn", { folder, name, why: messageOf(error) });
+  }
+}
+
+/** Writes what the CDN had before, where the cache still has it, unchanged. @returns whether it is there again */
+async function putBack(
+  { cache, log }: UploadDeps,
+  store: ObjectStore,
+  { folder, name }: ResourceName,
+  before: ObjectFacts | undefined,
+): Promise<boolean> {
+  try {
+    const cached = await cache.find({ folder, name });
+    if (cached?.pairing === undefined || cached.pairing.etag !== before?.etag) return false;
+    const { smallSha256, crc32 } = cached.pairing;
+    let present: number | undefined;
+    await consume(withCrc32(await cached.open(), (sum) => void (present = sum)), () => {});
+    if (present !== crc32) return false;
+    await store.put(folder, bigPartName(name), cached, { pairedWith: smallSha256 });
+    return true;
+  } catch (error) {
+    log.warning("publication_not_restored", { folder, name, why: messageOf(error) });
+    return false;
   }
 }
 

@@ -30,6 +30,8 @@ export class ResourceSite implements AsyncDisposable {
   store: ObjectStore;
   /** Called instead of taking a small part, when a test sets it. */
   refuseSmallPart: (() => Promise<void>) | undefined;
+  /** Called before something is published. */
+  requireApi: () => Promise<void> = () => Promise.resolve();
   readonly #folder: TempFolder;
   readonly #deps;
   /** A stick, which is looked into before the CDN; it is not there until a test makes it. */
@@ -51,6 +53,7 @@ export class ResourceSite implements AsyncDisposable {
       log: silentLogger,
       clock: this.clock,
       readApiResource: ({ folder, name }: { folder: string; name: string }) => this.#small(`${folder}/${name}`),
+      requireApi: () => this.requireApi(),
       sendSmallPart: ({ folder, name, data }: { folder: string; name: string; data: Bytes }) =>
         this.#takeSmall(`${folder}/${name}`, data),
     };

@@ -27,13 +27,40 @@ Deno.test("upload() keeps the ciphertext only: small part on the API, big part o
   assert.equal(new TextDecoder("latin1").decode(cached).includes("\x01".repeat(64)), false, "plaintext in the cache");
 });
 
-Deno.test("upload() withdraws the big part when the API refuses the small one; the old cached pair stays good", async () => {
+Deno.test("upload() puts the old big part back when the API refuses the small one, and the old cached pair stays good", async () => {
   await using site = await ResourceSite.open();
   await site.publish(version(1));
   site.refuseSmallPart = () => Promise.reject(new NotAllowedError("No"));
   await assert.rejects(site.publish(version(2)), NotAllowedError);
-  assert.equal(await site.store.head(RESOURCE.folder, BIG_NAME), undefined, "half a pair on the CDN");
   assert.deepEqual(await site.loadWhole(), { plain: version(1), source: "cache", sizeBytes: 100_000 });
+  await Deno.remove(site.cachePath, { recursive: true });
+  assert.deepEqual(await site.loadWhole(), { plain: version(1), source: "cdn", sizeBytes: 100_000 });
+});
+
+Deno.test("upload() withdraws the big part when the API refuses the small one and the old big part is not in the cache as it was", async () => {
+  await using site = await ResourceSite.open();
+  await site.publish(version(1));
+  const old = await Deno.readFile(site.cachedPath);
+  const damage = () => Deno.writeFile(site.cachedPath, old.with(7, (old[7] ?? 0) ^ 1));
+  for (const change of [damage, () => Deno.remove(site.cachedPath)]) {
+    await site.publish(version(1));
+    await change();
+    site.refuseSmallPart = () => Promise.reject(new NotAllowedError("No"));
+    await assert.rejects(site.publish(version(2)), NotAllowedError);
+    assert.equal(await site.store.head(RESOURCE.folder, BIG_NAME), undefined, "half a pair on the CDN");
+    site.refuseSmallPart = undefined;
+  }
+});
+
+Deno.test("upload() replaces nothing while the API cannot be asked", async () => {
+  await using site = await ResourceSite.open();
+  await site.publish(version(1));
+  const before = await site.store.head(RESOURCE.folder, BIG_NAME);
+  site.requireApi = () => Promise.reject(new UnavailableError("API", "Away"));
+  site.store = withPut(site.store, () => Promise.reject(new Error("asked")));
+  await assert.rejects(site.publish(version(2)), UnavailableError);
+  assert.deepEqual(await site.store.head(RESOURCE.folder, BIG_NAME), before);
+  assert.deepEqual((await site.loadWhole()).plain, version(1));
 });
 
 Deno.test("upload() leaves everything as it was when the CDN takes nothing", async () => {
