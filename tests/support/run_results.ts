@@ -14,6 +14,8 @@ export interface ResultFile {
 export interface RunResults extends AsyncDisposable {
   readonly platform: SmallPlatform;
   readonly storage: RangeServer;
+  /** Where the files are said to lie; `storage` itself, unless something is put before it. */
+  storageUrl: URL;
   readonly run: SmallRun;
   readonly files: ResultFile[];
 }
@@ -52,11 +54,12 @@ export function runResults(): RunResults {
     if (file === undefined) return new Response(null, { status: 404 });
     const name = `signed-${addresses++}-${index}`;
     storage.files.set(name, { bytes: file.bytes, etag: `e${index}` });
-    return new Response(null, { status: 307, headers: { location: new URL(name, storage.url).href } });
+    return new Response(null, { status: 307, headers: { location: new URL(name, results.storageUrl).href } });
   };
-  return {
+  const results: RunResults = {
     platform,
     storage,
+    storageUrl: storage.url,
     run,
     files,
     async [Symbol.asyncDispose]() {
@@ -64,6 +67,7 @@ export function runResults(): RunResults {
       await storage[Symbol.asyncDispose]();
     },
   };
+  return results;
 }
 
 function itemsOf(files: readonly ResultFile[]): unknown[] {

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
+import type { Bytes } from "../../lib/bytes.ts";
+import { writeKeyPair } from "../../lib/crypto/key_file.ts";
+import { collect, streamOf } from "../../lib/streams.ts";
+import { objectToken } from "../../origin/object_access.ts";
+import { State } from "../../origin/state.ts";
+import { impatientClock } from "./impatient_clock.ts";
+import { OriginSite } from "./origin_site.ts";
+import { type S3Server, startS3Server } from "./s3_server.ts";
+import { type TempFolder, tempFolder } from "./temp_folder.ts";
+import { V2Device } from "./v2_device.ts";
+import { V2Publisher } from "./v2_publisher.ts";
+
+/** Folder, and bucket, of everything that is published here. */
+export const FOLDER = "models";
+const LIMIT_BYTES = 64 * 1024 * 1024;
+/** A device that keeps nothing. */
+const KEEPS_NOTHING = { "model-cache-quota": "1" };
+const EMAIL = "admin@example.com";
+
+/** Format of resources. */
+export type Format = "v1" | "v2";
+/** Where big parts lie. */
+export type CdnKind = "s3" | "origin";
+
+/** Ways to both servers, in place of their own addresses. */
+export interface Ways {
+  readonly api: URL;
+  readonly cdn: URL;
+}
+
+/** An origin and an S3 server, both real; who publishes, and who reads what is published, go there directly. */
+export class NetworkSite implements AsyncDisposable {
+  readonly origin: OriginSite;
+  readonly s3: S3Server;
+  readonly cdnKind: CdnKind;
+  readonly #folder: TempFolder;
+  readonly #parts: AsyncDisposableStack;
+  readonly #direct = new Map<string, Promise<V2Device>>();
+  #count = 0;
+
+  private constructor(
+    cdnKind: CdnKind,
+    parts: { origin: OriginSite; s3: S3Server; folder: TempFolder },
+    stack: AsyncDisposableStack,
+  ) {
+    this.cdnKind = cdnKind;
+    this.origin = parts.origin;
+    this.s3 = parts.s3;
+    this.#folder = parts.folder;
+    this.#parts = stack;
+  }
+
+  /** @param program path of versitygw */
+  static async start(program: string, cdnKind: CdnKind = "s3"): Promise<NetworkSite> {
+    await using stack = new AsyncDisposableStack();
+    const folder = stack.use(await tempFolder());
+    const [origin, s3] = await Promise.all([OriginSite.start(), startS3Server({ program, bucket: FOLDER })]);
+    stack.use(origin);
+    stack.use(s3);
+    const { jwk } = await V2Publisher.at(origin);
+    await writeKeyPair(join(folder.path, "publisher.key"), jwk);
+    await origin.user("Admin", EMAIL);
+    return new NetworkSite(cdnKind, { origin, s3, folder }, stack.move());
+  }
+
+  /** Name of the account that may do everything here. */
+  get email(): string {
+    return EMAIL;
+  }
+
+  /** The servers' own addresses. */
+  get ways(): Ways {
+    return { api: new URL(this.origin.url), cdn: this.#cdnUrl };
+  }
+
+  /** A name that nothing here has. */
+  newName(): string {
+    return `resource-${++this.#count}.bin`;
+  }
+
+  /** A device on these ways, on which nobody is signed in. */
+  async device({ api, cdn }: Ways, format: Format, flags: Readonly<Record<string, string>> = {}): Promise<V2Device> {
+    const cdnConfig = join(this.#folder.path, `cdn-${++this.#count}.yaml`);
+    await Deno.writeTextFile(cdnConfig, await this.#cdnYaml(cdn), { mode: 0o600 });
+    return await V2Device.start(this.origin, {
+      clock: impatientClock,
+      flags: {
+        "resource-api-url": api.href,
+        "cdn-config": cdnConfig,
+        "publisher-key-file": join(this.#folder.path, "publisher.key"),
+        "resource-format": format === "v1" ? "v1" : "auto",
+        ...flags,
+      },
+    });
+  }
+
+  /** Publishes a version past all faults. */
+  async publish(name: string, plain: Bytes, format: Format): Promise<void> {
+    const { services } = await this.#directDevice(format, {});
+    using staged = await services.stage(streamOf(plain));
+    assert.equal(staged.format, format);
+    await staged.publish({ folder: FOLDER, name });
+  }
+
+  /** What everybody gets who loads it now, past all faults and caches. */
+  async read(name: string, format: Format): Promise<Bytes> {
+    const { services } = await this.#directDevice(format, KEEPS_NOTHING);
+    const { body } = await services.load({ folder: FOLDER, name });
+    return await collect(body, LIMIT_BYTES);
+  }
+
+  /** Uploads to the S3 server that were begun and neither finished nor given up. */
+  async unfinishedUploads(): Promise<readonly string[]> {
+    const { Uploads = [] } = await this.s3.root.send(new ListMultipartUploadsCommand({ Bucket: FOLDER }));
+    return Uploads.map(({ Key = "" }) => Key);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const device of this.#direct.values()) await (await device)[Symbol.asyncDispose]();
+    await this.#parts[Symbol.asyncDispose]();
+  }
+
+  get #cdnUrl(): URL {
+    return this.cdnKind === "s3" ? this.s3.endpoint : new URL("/objects", this.origin.url);
+  }
+
+  #directDevice(format: Format, flags: Readonly<Record<string, string>>): Promise<V2Device> {
+    const key = JSON.stringify([format, flags]);
+    const known = this.#direct.get(key) ?? this.#startDirect(format, flags);
+    this.#direct.set(key, known);
+    return known;
+  }
+
+  async #startDirect(format: Format, flags: Readonly<Record<string, string>>): Promise<V2Device> {
+    const device = await this.device(this.ways, format, flags);
+    await device.signIn(EMAIL);
+    return device;
+  }
+
+  async #cdnYaml(url: URL): Promise<string> {
+    if (this.cdnKind === "origin") {
+      using state = await State.open(this.origin.dataDir, 0);
+      const tokens = { downloader_token: objectToken(state, "reader"), uploader_token: objectToken(state, "writer") };
+      return yaml({ host: url.href, type: "http", ...tokens });
+    }
+    const { downloader, uploader } = this.s3.settings;
+    return yaml({
+      ...{ host: url.origin, type: "s3" },
+      ...{ downloader_access_key: downloader.id.reveal(), downloader_access_secret: downloader.secret.reveal() },
+      ...{ uploader_access_key: uploader?.id.reveal(), uploader_access_secret: uploader?.secret.reveal() },
+    });
+  }
+}
+
+function yaml(values: Readonly<Record<string, string | undefined>>): string {
+  return Object.entries(values).map(([name, value]) => `${name}: ${value}\n`).join("");
+}
