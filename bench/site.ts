@@ -33,10 +33,17 @@ export interface SiteOptions {
   readonly dockerHost?: string;
   /** The device holds a publisher's key that the origin trusts, and so publishes in format v2. */
   readonly publishes?: boolean;
+  /** Puts something between the device and a server; gives the address that the device is told. */
+  readonly between?: (server: URL) => Promise<URL>;
+  /** More settings of the device. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** Starts all of it with fresh state below `folder`. */
-export async function startSite({ folder, s3Program, dockerHost, publishes = false }: SiteOptions): Promise<Site> {
+export async function startSite(
+  { folder, s3Program, dockerHost, publishes = false, between = (server) => Promise.resolve(server), settings }:
+    SiteOptions,
+): Promise<Site> {
   await using started = new AsyncDisposableStack();
   const dataDir = join(folder, "origin");
   const account = await initOrigin(dataDir, { email: "bench@example.com" });
@@ -46,17 +53,19 @@ export async function startSite({ folder, s3Program, dockerHost, publishes = fal
   );
   const s3 = started.use(await startS3Server({ program: s3Program, bucket: FOLDER }));
   const cdnPath = join(folder, "cdn.yaml");
-  await writeSmallFile(cdnPath, utf8(cdnYaml(s3)));
+  const cdnUrl = await between(s3.endpoint);
+  await writeSmallFile(cdnPath, utf8(cdnYaml(s3, cdnUrl)));
   const shipped = new Shipped(folder, {
     settings: {
-      RESOURCE_API_URL: origin.url.href,
+      RESOURCE_API_URL: (await between(origin.url)).href,
       CDN_CONFIG: cdnPath,
       STATE_DIR: join(folder, "state"),
       IMAGES_PATH: join(folder, "images.enc"),
       ...(dockerHost === undefined ? {} : { DOCKER_HOST: dockerHost }),
       ...(keyPath === undefined ? {} : { PUBLISHER_KEY_FILE: keyPath }),
+      ...settings,
     },
-    cdn: [s3.endpoint.host],
+    cdn: [cdnUrl.host],
   });
   const device = started.use(await shipped.startDevice());
   const admin = await OriginAdmin.signIn(origin.url, account, {
@@ -93,9 +102,9 @@ export async function postJson(url: URL, body: unknown): Promise<unknown> {
   return JSON.parse(text);
 }
 
-function cdnYaml({ settings: { endpoint, downloader, uploader } }: S3Server): string {
+function cdnYaml({ settings: { downloader, uploader } }: S3Server, url: URL): string {
   return [
-    `host: ${endpoint.href}`,
+    `host: ${url.href}`,
     `downloader_access_key: ${downloader.id.reveal()}`,
     `downloader_access_secret: ${downloader.secret.reveal()}`,
     `uploader_access_key: ${uploader?.id.reveal()}`,
