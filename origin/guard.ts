@@ -1,17 +1,14 @@
 import type { MiddlewareHandler } from "hono";
 import type { RequestIdVariables } from "hono/request-id";
 import type { Role } from "../lib/auth/roles.ts";
+import type { Call } from "../lib/http/listening.ts";
 import { NotAllowedError, NotSignedInError } from "../lib/errors.ts";
 import type { SignedIn, Tokens } from "./tokens.ts";
 
 /** What the origin keeps with a request. */
 export interface OriginEnv {
-  Bindings: {
-    /** Aborted when the origin stops and has waited long enough for this request. */
-    readonly cutOff: AbortSignal;
-    /** Who is at the other end of the connection: a client, or the proxy in front of the origin. */
-    readonly remoteAddr: Deno.NetAddr;
-  };
+  /** Who is at the other end of the connection is a client, or the proxy in front of the origin. */
+  Bindings: Call;
   Variables: RequestIdVariables & {
     /** Set behind {@link requireSignIn}. */
     signedIn: SignedIn;

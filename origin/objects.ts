@@ -90,7 +90,7 @@ async function sendObject(c: Context<OriginEnv>, objects: ObjectFolder): Promise
     return answer(select(c, record), null);
   }
   const { chosen, body } = await objects.open(name, (record) => select(c, record));
-  if (chosen.start < chosen.end) return answer(chosen, body);
+  if (chosen.start < chosen.end) return answer(chosen, c.env.paced(body));
   await body.cancel();
   return answer(chosen, null);
 }

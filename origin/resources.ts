@@ -85,7 +85,7 @@ async function sendResource(c: Context<OriginEnv>, deps: ResourceRoutesDeps): Pr
   deps.accounts.checkHardware(id, hash);
   const { sizeBytes, body } = await openResource(deps, { folder, name, role });
   const key = await aesKey(await apiKeyString(spelledEmail, password, hash));
-  return new Response(encryptCbc(body, key), {
+  return new Response(c.env.paced(encryptCbc(body, key)), {
     headers: {
       "content-type": "application/octet-stream",
       "content-length": String(encryptedSize(sizeBytes)),

@@ -1,9 +1,11 @@
 import { AuditTrail } from "../lib/audit/audit_trail.ts";
 import { ConfigurationError, messageOf } from "../lib/errors.ts";
 import { isLoopback } from "../lib/http/loopback.ts";
-import { type Handler, serveHttp } from "../lib/http/server.ts";
+import type { Handler } from "../lib/http/listening.ts";
+import { OPEN_FILES_LIMIT, serveHttp } from "../lib/http/server.ts";
 import { type Logger, silentLogger } from "../lib/log.ts";
 import { type Clock, systemClock } from "../lib/system/clock.ts";
+import { openFileCount } from "../lib/system/open_files.ts";
 import { Accounts } from "./accounts.ts";
 import { createOriginApp } from "./app.ts";
 import { ContentKeys } from "./content_keys.ts";
@@ -93,10 +95,14 @@ export async function runOrigin(
     const platform = createPlatform({ ...publicDeps, settings, containers });
     const app = createOriginApp({ ...publicDeps, platform, authenticate: tokenCallers(publicDeps.tokens) });
     working = platform.work(stopped.signal).catch((error) => log.error("worker_failed", { error: messageOf(error) }));
-    return (request, cutOff, remoteAddr) => app.fetch(request, { cutOff, remoteAddr });
+    return (request, call) => app.fetch(request, call);
   };
   try {
-    await serveHttp({ host, port, clock, handlerAt }, signal, (url) => {
+    const renewal = {
+      onTrouble: (error: unknown) => log.error("listener_lost", { error: messageOf(error) }),
+      isCrowded: () => openFileCount(dataDir) >= OPEN_FILES_LIMIT,
+    };
+    await serveHttp({ host, port, clock, handlerAt, renewal }, signal, (url) => {
       log.info("origin_listening", { url: url.href });
       onListening(baseOf(url));
     });

@@ -21,7 +21,9 @@ const operation = z.object({
   summary: z.string(),
   description: z.string().optional(),
   security: z.array(z.unknown()).optional(),
-  parameters: z.array(z.object({ name: z.string(), schema: z.object({ example: z.string().default("") }) })).default([]),
+  parameters: z.array(z.object({ name: z.string(), schema: z.object({ example: z.string().default("") }) })).default(
+    [],
+  ),
   requestBody: z.object({ content: z.record(z.string(), z.object({ schema: z.unknown() })) }).optional(),
   responses: z.record(
     z.string(),

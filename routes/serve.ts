@@ -1,11 +1,13 @@
 import { utf8 } from "../lib/bytes.ts";
 import type { Settings } from "../lib/config/options.ts";
 import { messageOf } from "../lib/errors.ts";
-import { type Handler, serveHttp } from "../lib/http/server.ts";
+import type { Handler } from "../lib/http/listening.ts";
+import { OPEN_FILES_LIMIT, serveHttp } from "../lib/http/server.ts";
 import type { Logger } from "../lib/log.ts";
 import { serviceLog } from "../lib/logs/service_log.ts";
 import { createServices, type Services } from "../lib/services.ts";
 import { systemClock } from "../lib/system/clock.ts";
+import { openFileCount } from "../lib/system/open_files.ts";
 import { createApp } from "./app.ts";
 import { healthAnswer } from "./health.ts";
 
@@ -45,13 +47,17 @@ export async function serveDevice(
   signal: AbortSignal,
   onListening: (url: string) => void,
 ): Promise<void> {
-  const { settings: { host, port, callerAuth }, log, clock } = services;
+  const { settings: { host, port, callerAuth, corsOrigins, stateDir }, log, clock } = services;
   const app = createApp(services);
-  const handle: Handler = (request, _cutOff, remoteAddr) => healthAnswer(request) ?? app.fetch(request, { remoteAddr });
+  const handle: Handler = corsOrigins === undefined
+    ? (request, call) => healthAnswer(request) ?? app.fetch(request, call)
+    : (request, call) => app.fetch(request, call); // pages are told that they may read it
   signal.addEventListener("abort", () => void services.unlock.stop(), { once: true }); // nobody's call waits for it
   const onBrokenOff = (error: unknown) => log.error("answer_broken_off", { error: messageOf(error) });
+  const onTrouble = (error: unknown) => log.error("listener_lost", { error: messageOf(error) });
+  const renewal = { onTrouble, isCrowded: () => openFileCount(stateDir) >= OPEN_FILES_LIMIT };
   await serveHttp(
-    { host, port, clock, handlerAt: () => handle, onBrokenOff },
+    { host, port, clock, handlerAt: () => handle, onBrokenOff, renewal },
     signal,
     (url) => {
       log.info("listening", { url: url.origin, callerAuth });

@@ -1,12 +1,6 @@
 import { ConfigurationError, messageOf } from "../errors.ts";
-import type { Clock } from "../system/clock.ts";
-
-/** Answers one request. `cutOff` is aborted when the server has waited long enough at its end: give up then. */
-export type Handler = (
-  request: Request,
-  cutOff: AbortSignal,
-  remoteAddr: Deno.NetAddr,
-) => Response | Promise<Response>;
+import { type Clock, systemClock } from "../system/clock.ts";
+import { type Call, type Handler, Listening, type TlsPair } from "./listening.ts";
 
 /** How a server is run. */
 export interface ServerOptions {
@@ -17,9 +11,41 @@ export interface ServerOptions {
   readonly handlerAt: (url: URL) => Handler;
   /** Told why the body of an answer failed after its head was sent; the connection is broken off, so that it never looks whole. */
   readonly onBrokenOff?: (error: unknown) => void;
+  /** Present for a server that runs for long: what is renewed while it does. */
+  readonly renewal?: Renewal;
   readonly clock: Clock;
 }
 
+/** What keeps a server fresh. */
+export interface Renewal {
+  /** Serves TLS. */
+  readonly tls?: TlsSource | undefined;
+  /** Whether the process has so many files open that connections without a call must go at once. */
+  readonly isCrowded?: () => boolean;
+  /** Told why no connection could be taken for a moment, or why the new certificate is not used. */
+  readonly onTrouble: (error: unknown) => void;
+  /** How long a caller may take nothing of an answer; a minute unless given. */
+  readonly stallMs?: number;
+  /** Resolves when a second has passed, at the latest when the signal is aborted; by the machine's clock unless given. */
+  readonly second?: (signal: AbortSignal) => Promise<void>;
+}
+
+/** No more than this is ever open for calls and what they need: the rest are connections that wait. */
+export const OPEN_FILES_LIMIT = 1024;
+
+/** The certificate of a server, which may be exchanged while it runs. */
+export interface TlsSource {
+  readonly pair: TlsPair;
+  /** The next one, when there is one. @throws {ConfigurationError} it is not usable; the old one stays */
+  next(): Promise<TlsPair | undefined>;
+}
+
+/** A connection has at most this long for the head of its request, and up to {@link OVERDUE_SECONDS} while other calls go on without a pause. */
+const CONNECTION_LIMIT_SECONDS = 60;
+const OVERDUE_SECONDS = 120;
+const TLS_LOOK_SECONDS = 10;
+const STUCK_LIMIT = 16;
+const REOPEN_ATTEMPTS = 30;
 const STOP_LIMIT_MS = 10_000;
 const CLOSE_LIMIT_MS = 1_000;
 const RETRY_AFTER_SECONDS = "10";
@@ -27,37 +53,169 @@ const RETRY_AFTER_SECONDS = "10";
 /**
  * Serves HTTP until `signal` is aborted. Then new requests get 503, and those that run have ten seconds to finish before
  * they are cut off. (`Deno.HttpServer.shutdown` alone would not do: once it has been called, nothing can be cut off.)
+ *
+ * With `renewal`, a fresh listener takes the port over every minute, as soon as no call is under way or after another minute, and the old one closes all
+ * connections without a call: those that say nothing, those whose head comes too slowly, and those that have been idle. A call under way goes on. The
+ * port is always open.
  * @param onListening called once, with the address it listens on
  * @throws {ConfigurationError} the port cannot be opened there
  */
 export async function serveHttp(
-  { host, port, handlerAt, onBrokenOff = () => {}, clock }: ServerOptions,
+  options: ServerOptions,
   signal: AbortSignal,
   onListening: (url: URL) => void,
 ): Promise<void> {
-  const cutOff = new AbortController();
-  const running = new Set<Promise<void>>();
-  const onError = (error: unknown) => {
-    onBrokenOff(error);
-    return new Response(null, { status: 500 });
-  };
-  const options = { hostname: host, port, signal: cutOff.signal, onListen: () => {}, onError };
-  const server = listen(options, (request, info) => {
-    if (signal.aborted) return draining();
-    const completed = info.completed.catch(() => undefined).finally(() => running.delete(completed)); // a client that leaves
-    running.add(completed);
-    return handle(request, cutOff.signal, info.remoteAddr);
-  });
-  const url = urlOf(server.addr);
-  const handle = handlerAt(url);
-  onListening(url);
-  await aborted(signal);
-  if (await within(STOP_LIMIT_MS, Promise.all(running), clock)) {
-    await within(CLOSE_LIMIT_MS, server.shutdown(), clock); // lets the last bytes of the answers out
-  } else {
-    cutOff.abort();
-    await within(CLOSE_LIMIT_MS, Promise.all([server.finished, ...running]), clock);
+  const server = new RenewedServer(options, signal);
+  onListening(server.url);
+  await server.renew();
+  await server.stop();
+}
+
+class RenewedServer {
+  readonly url: URL;
+  readonly #options: ServerOptions;
+  readonly #cutOff = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #handle: Handler;
+  readonly #old = new Set<Listening>();
+  #tls: TlsPair | undefined;
+  #port: number;
+  #current: Listening;
+
+  constructor(options: ServerOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#tls = options.renewal?.tls?.pair;
+    this.#port = options.renewal === undefined ? options.port : freePort(options);
+    this.#signal = signal;
+    this.#current = this.#listen();
+    this.#port = this.#current.addr.port;
+    this.url = urlOf(this.#current.addr, this.#tls === undefined ? "http" : "https");
+    this.#handle = options.handlerAt(this.url); // before the first call: none is taken within this turn
   }
+
+  /** Renews what is due, and takes the port again when it was lost, until the signal is aborted. */
+  async renew(): Promise<void> {
+    const { renewal } = this.#options;
+    const signal = this.#signal;
+    if (renewal === undefined) return void await Promise.race([aborted(signal), this.#current.failed.then(rethrow)]);
+    const { second = secondOfMachine } = renewal;
+    let tick = second(signal);
+    for (let age = 0;;) {
+      const isLate = age >= CONNECTION_LIMIT_SECONDS;
+      const woken = await Promise.race([
+        tick.then(() => "tick" as const),
+        this.#current.failed.then((error) => ({ error })),
+        ...(isLate ? [this.#current.idle] : []),
+      ]);
+      if (signal.aborted) return;
+      if (typeof woken === "object") await this.#reopen(woken.error, renewal, signal);
+      if (woken === "tick") tick = second(signal);
+      if (woken === "tick") age++;
+      const newTls = woken === "tick" && age % TLS_LOOK_SECONDS === 0 ? await nextPair(renewal) : undefined;
+      const isCrowded = woken === "tick" && (renewal.isCrowded?.() ?? false);
+      const isIdle = isLate && this.#current.live.length === 0;
+      const isDue = isIdle || isCrowded || newTls !== undefined || age >= OVERDUE_SECONDS;
+      if (isDue && this.#exchange({ ...renewal, isCrowded, newTls })) age = 0;
+    }
+  }
+
+  /** Lets calls under way end, for ten seconds at most. */
+  async stop(): Promise<void> {
+    const { clock } = this.#options;
+    const all = [this.#current, ...this.#old];
+    if (await within(STOP_LIMIT_MS, Promise.all(all.flatMap(({ live }) => live)), clock)) {
+      return void await within(CLOSE_LIMIT_MS, this.#current.retire(), clock); // lets the last bytes of the answers out
+    }
+    this.#cutOff.abort();
+    await within(CLOSE_LIMIT_MS, this.#current.breakOff(), clock);
+  }
+
+  #listen(): Listening {
+    const { host, onBrokenOff = () => {}, renewal } = this.#options;
+    return new Listening({
+      host,
+      port: this.#port,
+      tls: this.#tls,
+      isShared: renewal !== undefined,
+      handle: (request: Request, call: Call) => this.#signal.aborted ? draining() : this.#handle(request, call),
+      onBrokenOff,
+      cutOff: this.#cutOff.signal,
+      ...(renewal?.stallMs === undefined ? {} : { stallMs: renewal.stallMs }),
+    });
+  }
+
+  /**
+   * Lets a new listener take over. Where callers are stuck, the old one is broken off rather than retired, since nothing else frees their connections:
+   * when no other call would suffer, or when there are too many of them.
+   * @returns whether it did or could not; else it is to be tried again soon
+   */
+  #exchange({ isCrowded, newTls, onTrouble }: {
+    isCrowded: boolean;
+    newTls: TlsPair | undefined;
+    onTrouble: (error: unknown) => void;
+  }): boolean {
+    const [old, oldTls] = [this.#current, this.#tls];
+    const { stuckCount, live } = old;
+    const breaksOff = live.length === 0 || stuckCount > 0 && (isCrowded || stuckCount >= STUCK_LIMIT);
+    if (stuckCount > 0 && !breaksOff && newTls === undefined) return false;
+    try {
+      this.#tls = newTls ?? oldTls;
+      this.#current = this.#listen();
+      this.#end(old, breaksOff ? old.breakOff() : old.retire());
+    } catch (error) {
+      this.#tls = oldTls;
+      onTrouble(error);
+    }
+    return true;
+  }
+
+  #end(old: Listening, ended: Promise<void>): void {
+    this.#old.add(old);
+    const forget = () => this.#old.delete(old);
+    ended.then(forget, forget); // what it could fail with, it has failed with before
+  }
+
+  /** The runtime gives a listener up at the first error, such as too many open files. Connections go first, so that there is room for a new one. */
+  async #reopen(error: unknown, { onTrouble, second = secondOfMachine }: Renewal, signal: AbortSignal): Promise<void> {
+    onTrouble(error);
+    this.#end(this.#current, this.#current.retire());
+    for (let attempt = 1;; attempt++) {
+      await turn(); // in which the connections are closed
+      try {
+        this.#current = this.#listen();
+        return;
+      } catch (cause) {
+        if (attempt === REOPEN_ATTEMPTS) throw cause;
+        await second(signal);
+        if (signal.aborted) return;
+      }
+    }
+  }
+}
+
+async function nextPair({ tls, onTrouble }: Renewal): Promise<TlsPair | undefined> {
+  try {
+    return await tls?.next();
+  } catch (error) {
+    return void onTrouble(error);
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw error;
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
+async function secondOfMachine(signal: AbortSignal): Promise<void> {
+  await systemClock.sleep(1000, signal).catch(() => undefined); // whoever waits looks at the signal
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
 /** For whoever asks a server that is about to end, a supervisor's health check above all. */
@@ -66,25 +224,20 @@ function draining(): Response {
   return new Response('{"status":"draining"}', { status: 503, headers });
 }
 
-function listen(
-  options: Deno.ServeTcpOptions,
-  handler: Deno.ServeHandler<Deno.NetAddr>,
-): Deno.HttpServer<Deno.NetAddr> {
+/** A port that nobody listens on: where listeners share one, taking it says nothing. @throws {ConfigurationError} */
+function freePort({ host, port }: ServerOptions): number {
   try {
-    return Deno.serve(options, handler);
+    const probe = Deno.listen({ hostname: host, port });
+    const { addr } = probe;
+    probe.close();
+    return addr.port;
   } catch (cause) {
-    const fault = `Cannot listen on ${options.hostname}, port ${options.port}: ${messageOf(cause)}`;
-    throw new ConfigurationError([fault], { cause });
+    throw new ConfigurationError([`Cannot listen on ${host}, port ${port}: ${messageOf(cause)}`], { cause });
   }
 }
 
-function urlOf({ hostname, port }: Deno.NetAddr): URL {
-  return new URL(`http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+function urlOf({ hostname, port }: Deno.NetAddr, scheme: string): URL {
+  return new URL(`${scheme}://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`);
 }
 
 /** Whether the work has ended within the limit. */

@@ -37,7 +37,7 @@ async function sendFile(c: Context<OriginEnv>, { object, ...presentation }: File
   if (found === undefined) throw new NotFoundError("The file is gone");
   if (c.req.method === "HEAD") return answer(select(c, found), null, presentation);
   const { chosen, body } = await objects.open(object, (record) => select(c, record));
-  if (chosen.start < chosen.end) return answer(chosen, body, presentation);
+  if (chosen.start < chosen.end) return answer(chosen, c.env.paced(body), presentation);
   await body.cancel();
   return answer(chosen, null, presentation);
 }

@@ -52,6 +52,12 @@ export const FIXED_FLAGS: readonly FixedFlag[] = [
     forms: ["compiled", "launcher"],
     reason: "A request's signal says that its caller has left, not that its answer is finished.",
   },
+  {
+    flag: "--unstable-net",
+    forms: ["compiled", "launcher"],
+    reason:
+      "A server shares its port with its successor, so that it is never closed. Which addresses may be used is granted below, as ever.",
+  },
 ];
 
 /** A variable that the runtime of every program gets. */

@@ -86,7 +86,7 @@ export const OWNERS: readonly Owner[] = [
 
 /** Node modules that would go round {@link OWNERS}. */
 export const OWNED_MODULES: Readonly<Record<string, readonly string[]>> = {
-  "node:fs": [],
+  "node:fs": ["lib/system/open_files.ts"], // openSync() alone: Deno itself does not tell the number of a file
   "node:fs/promises": ["lib/system/disk_space.ts"], // statfs() alone: Deno itself does not tell of free space
   "node:child_process": [],
   "node:process": [],

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { ConfigurationError } from "../../../../lib/errors.ts";
-import { type Handler, serveHttp } from "../../../../lib/http/server.ts";
+import type { Handler } from "../../../../lib/http/listening.ts";
+import { serveHttp } from "../../../../lib/http/server.ts";
 import { type Clock, systemClock } from "../../../../lib/system/clock.ts";
 
 async function start(handler: Handler, clock: Clock = systemClock) {
@@ -40,7 +41,7 @@ Deno.test("serveHttp cuts off what still runs after its limit", async () => {
   const { clock, wake } = heldClock();
   const begun = Promise.withResolvers<void>();
   const cut = Promise.withResolvers<string>();
-  const server = await start((request, cutOff) => {
+  const server = await start((request, { cutOff }) => {
     cutOff.addEventListener("abort", () => cut.resolve("cut off"));
     begun.resolve();
     return new Promise<Response>((_, reject) => {

@@ -1,0 +1,7 @@
+import type { Context } from "hono";
+import type { Call } from "../lib/http/listening.ts";
+
+/** What the server tells of a call beside its request. */
+export function callOf(c: Context): Call {
+  return c.env;
+}

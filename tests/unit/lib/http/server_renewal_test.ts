@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { utf8 } from "../../../../lib/bytes.ts";
+import type { Handler } from "../../../../lib/http/listening.ts";
+import { type Renewal, serveHttp } from "../../../../lib/http/server.ts";
+import { byteStream } from "../../../../lib/streams.ts";
+import { systemClock } from "../../../../lib/system/clock.ts";
+import { readAll, writeAll } from "../../../support/raw_http.ts";
+
+const PIECE_BYTES = 64 * 1024;
+const MINUTE = 60;
+
+/** A server whose seconds pass when the test says so. */
+async function start(handler: Handler, renewal: Partial<Renewal> = {}) {
+  const stop = new AbortController();
+  const listening = Promise.withResolvers<URL>();
+  const troubles: unknown[] = [];
+  let tick = Promise.withResolvers<void>();
+  let waiting = Promise.withResolvers<void>();
+  const second = (signal: AbortSignal) => {
+    waiting.resolve();
+    signal.addEventListener("abort", () => tick.resolve());
+    return tick.promise;
+  };
+  const ended = serveHttp(
+    {
+      host: "127.0.0.1",
+      port: 0,
+      clock: systemClock,
+      handlerAt: () => handler,
+      renewal: { onTrouble: (error) => troubles.push(error), second, ...renewal },
+    },
+    stop.signal,
+    listening.resolve,
+  );
+  const url = await listening.promise;
+  return {
+    url,
+    port: Number(url.port),
+    troubles,
+    async seconds(count: number) {
+      for (let passed = 0; passed < count; passed++) {
+        await waiting.promise;
+        waiting = Promise.withResolvers();
+        const { resolve } = tick;
+        tick = Promise.withResolvers();
+        resolve();
+      }
+      await waiting.promise;
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await ended;
+    },
+  };
+}
+
+async function connectAndSay(port: number, text: string): Promise<Deno.TcpConn> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  await writeAll(connection, utf8(text));
+  return connection;
+}
+
+async function get(url: URL): Promise<string> {
+  const answer = await fetch(url, { headers: { connection: "close" } });
+  return await answer.text();
+}
+
+const SLOW: readonly (readonly [string, string])[] = [
+  ["nothing", ""],
+  ["a half of the first line", "GET / HT"],
+  ["a head without its end", "GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "],
+  ["an idle connection", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"],
+  ["a second head without its end", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost"],
+  ["HTTP/2 and then nothing", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"],
+];
+for (const [what, text] of SLOW) {
+  Deno.test(`serveHttp() closes a connection that is slow to ask within a minute: ${what}`, async () => {
+    await using server = await start(() => new Response("whole"));
+    using connection = await connectAndSay(server.port, text);
+    await get(server.url); // by now the other one has been taken
+    await server.seconds(MINUTE);
+    assert.doesNotMatch(await readAll(connection), /^HTTP\/1\.1 [45]/);
+    assert.equal(await get(server.url), "whole");
+    assert.deepEqual(server.troubles, []);
+  });
+}
+
+Deno.test("serveHttp() lets a call under way go on while a minute passes", async () => {
+  const begun = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  await using server = await start(async ({ url }) => {
+    if (!url.endsWith("/slow")) return new Response("quick");
+    begun.resolve();
+    await release.promise;
+    return new Response("whole");
+  });
+  const slow = get(new URL("/slow", server.url));
+  await begun.promise;
+  for (let minute = 0; minute < 3; minute++) {
+    await server.seconds(2 * MINUTE);
+    assert.equal(await get(server.url), "quick");
+  }
+  release.resolve();
+  assert.equal(await slow, "whole");
+});
+
+Deno.test("serveHttp() sheds connections without a call at once when too many files are open", async () => {
+  let isCrowded = false;
+  await using server = await start(() => new Response("x"), { isCrowded: () => isCrowded });
+  using connection = await connectAndSay(server.port, "GET / HT");
+  await get(server.url);
+  isCrowded = true;
+  await server.seconds(1);
+  isCrowded = false;
+  assert.equal(await readAll(connection), "");
+  assert.equal(await get(server.url), "x");
+});
+
+Deno.test("serveHttp() gives an answer up that its caller does not take, with all that it holds", async () => {
+  const cancelled = Promise.withResolvers<void>();
+  const endless = () => byteStream(() => Promise.resolve(new Uint8Array(PIECE_BYTES)), () => cancelled.resolve());
+  await using server = await start(
+    ({ url }, call) => new Response(url.endsWith("/endless") ? call.paced(endless()) : "x"),
+    { stallMs: 20 },
+  );
+  using connection = await connectAndSay(server.port, "GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await cancelled.promise;
+  await server.seconds(MINUTE);
+  const answer = await readAll(connection);
+  assert.match(answer, /^HTTP\/1\.1 200 /);
+  assert.doesNotMatch(answer, /\r\n0\r\n\r\n$/); // what came does not look whole
+});
+
+Deno.test("serveHttp() breaks no call off because of a caller who takes nothing", async () => {
+  const cancelled = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  const endless = () => byteStream(() => Promise.resolve(new Uint8Array(PIECE_BYTES)), () => cancelled.resolve());
+  await using server = await start(async ({ url }, call) => {
+    if (url.endsWith("/endless")) return new Response(call.paced(endless()));
+    begun.resolve();
+    await release.promise;
+    return new Response("whole");
+  }, { stallMs: 20 });
+  using connection = await connectAndSay(server.port, "GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const other = get(server.url);
+  await Promise.all([begun.promise, cancelled.promise]);
+  await server.seconds(MINUTE);
+  release.resolve();
+  assert.equal(await other, "whole");
+  await server.seconds(1);
+  assert.match(await readAll(connection), /^HTTP\/1\.1 200 /); // and it ends
+});
+
+Deno.test("serveHttp() takes no port on which somebody else listens", async () => {
+  await using first = await start(() => new Response("first"));
+  const second = { host: "127.0.0.1", port: first.port, clock: systemClock, handlerAt: () => () => new Response() };
+  for (const renewal of [undefined, { onTrouble: () => {} }]) {
+    await assert.rejects(
+      serveHttp({ ...second, ...(renewal === undefined ? {} : { renewal }) }, AbortSignal.abort(), () => {}),
+      /^ConfigurationError: Cannot listen on 127\.0\.0\.1, port \d+: Address already in use/,
+    );
+  }
+});
