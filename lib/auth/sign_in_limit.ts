@@ -1,8 +1,9 @@
 import { RateLimitedError } from "../errors.ts";
+import { clientNetwork } from "../http/client_network.ts";
 import type { Clock } from "../system/clock.ts";
 import { abandonable } from "./abandonable.ts";
 
-/** Who tries to sign in: the account's name as it was typed, and the address that the call comes from. */
+/** Who tries to sign in: the account's name as it was typed, and the address that the call comes from; those of one IPv6 network are one. */
 export interface Attempt {
   readonly account: string;
   readonly client: string;
@@ -64,7 +65,7 @@ export class SignInLimit {
    * @throws {RateLimitedError} they may not, until the time that it names; and whatever `signIn` throws
    */
   async attempt<T>({ account, client }: Attempt, signIn: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const byClient = this.#gate(`client ${client}`, this.#allowance.failuresPerClient);
+    const byClient = this.#gate(`client ${clientNetwork(client)}`, this.#allowance.failuresPerClient);
     const byAccount = this.#gate(`account ${account.trim().toLowerCase()}`, this.#allowance.failuresPerAccount);
     const gates = [byClient, byAccount];
     this.#countCall(byClient.past);

@@ -129,3 +129,16 @@ Deno.test("SignInLimit ends a wait in the queue when its caller goes", async () 
   gate.resolve("token");
   assert.deepEqual(await Promise.all(running), ["token", "token", "token"]);
 });
+
+Deno.test("SignInLimit takes all addresses of one IPv6 network for one client", async () => {
+  const limit = new SignInLimit(
+    { failuresPerAccount: 10, failuresPerClient: 3, callsPerClient: 60 },
+    () => true,
+    testClock(),
+  );
+  const guess = (client: string, account: string) =>
+    limit.attempt({ client, account }, () => Promise.reject(new Error("wrong")));
+  for (let i = 0; i < 3; i++) await assert.rejects(guess(`2001:db8:0:1::${i}`, `a${i}`), /wrong/);
+  await assert.rejects(guess("2001:db8:0:1:ffff::9", "b"), { code: "rate_limited" });
+  await assert.rejects(guess("2001:db8:0:2::1", "c"), /wrong/);
+});

@@ -25,3 +25,9 @@ Deno.test("requestBody() ends a body that moves, but not in time", async () => {
 Deno.test("requestBody() fails past its size, whatever was declared", async () => {
   await assert.rejects(collect(requestBody(drip(), 5, NEVER), 1_000_000), { code: "too_large" });
 });
+
+Deno.test("requestBody() ends a body that moves, but too slowly", async () => {
+  const body = requestBody(drip(), 1_000_000, NEVER, { stallMs: 10 * PAUSE_MS });
+  await assert.rejects(collect(body, 1_000_000), { code: "timeout" });
+  await systemClock.sleep(2 * PAUSE_MS); // the read that was given up
+});
