@@ -13,6 +13,7 @@ export type ErrorCode =
   | "not_found"
   | "conflict"
   | "rate_limited"
+  | "busy"
   | "upstream"
   | "unavailable"
   | "timeout"
@@ -160,6 +161,18 @@ export class RateLimitedError extends TallyError {
   /** `message` is one sentence for a person, without secrets. */
   constructor(message: string, retryAfterSeconds: number, options?: ErrorOptions) {
     super("rate_limited", message, options);
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** Everything that could do it is taken, and others wait already; try again after `retryAfterSeconds`. */
+export class BusyError extends TallyError {
+  /** How long to wait at least. */
+  readonly retryAfterSeconds: number;
+
+  /** `message` is one sentence for a person, without secrets. */
+  constructor(message: string, retryAfterSeconds: number, options?: ErrorOptions) {
+    super("busy", message, options);
     this.retryAfterSeconds = retryAfterSeconds;
   }
 }

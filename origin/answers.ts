@@ -30,6 +30,7 @@ const ANSWERS: Readonly<Record<ErrorCode, Answer>> = {
   not_found: { status: 404, title: "Not found", shown: true },
   conflict: { status: 412, title: "Precondition failed", shown: true },
   rate_limited: { status: 429, title: "Too many requests", shown: true },
+  busy: { status: 503, title: "Busy", shown: true },
   upstream: INTERNAL,
   unavailable: INTERNAL,
   timeout: { status: 408, title: "Request timeout", shown: false },

@@ -1,14 +1,15 @@
 import { OpenAPIHono, type z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { except } from "hono/combine";
 import { requestId } from "hono/request-id";
 import { SignInLimit } from "../lib/auth/sign_in_limit.ts";
-import { InvalidInputError, messageOf, NotSignedInError, TooLargeError } from "../lib/errors.ts";
+import { InvalidInputError, messageOf, NotSignedInError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import type { Services } from "../lib/services.ts";
+import { allowedHosts } from "./allowed_hosts.ts";
 import { auditTrail } from "./audit.ts";
 import { callSecrets } from "./call_secrets.ts";
+import { corsFor } from "./cors.ts";
 import { addDocs } from "./docs.ts";
 import { addHealth } from "./health.ts";
 import { addLoad } from "./load.ts";
@@ -18,11 +19,13 @@ import { addResources } from "./resources.ts";
 import { requestLog } from "./request_log.ts";
 import { securityHeaders } from "./security_headers.ts";
 import { addSession } from "./session.ts";
+import { timelyBody } from "./timely_body.ts";
+import { transferPlaces } from "./transfers.ts";
 import { addUnlock } from "./unlock.ts";
 import { unknownCall } from "./unknown_call.ts";
 import { addUpload } from "./upload.ts";
 
-const JSON_BODY_LIMIT_BYTES = 64 * 1024;
+const REQUEST_ID_LIMIT = 64;
 
 /** Per minute. What is right is limited only against floods. */
 const SIGN_INS = { failuresPerAccount: 10, failuresPerClient: 10, callsPerClient: 60 };
@@ -32,21 +35,26 @@ export function createApp(services: Services): OpenAPIHono {
   const app = new OpenAPIHono({ defaultHook: refuseInvalid });
   const limit = new SignInLimit(SIGN_INS, isNotSignedIn, services.clock);
 
+  const { settings: { callerAuth, corsOrigins, maxTransfers }, settings } = services;
+  const transfers = transferPlaces(maxTransfers);
+
   app.use(callSecrets);
-  app.use(requestId());
+  app.use(requestId({ limitLength: REQUEST_ID_LIMIT }));
   app.use(requestLog(services));
   app.use(auditTrail(services));
   app.use(securityHeaders);
-  if (services.settings.callerAuth === "session") app.use(ownPagesOnly);
-  app.use(except("/upload/*", jsonBodyLimit));
+  app.use(allowedHosts(settings));
+  if (corsOrigins !== undefined) app.use(corsFor(corsOrigins));
+  if (callerAuth === "session") app.use(ownPagesOnly(corsOrigins));
+  app.use(except("/upload/*", timelyBody));
 
   addHealth(app, services);
   addSession(app, services, limit);
-  addLoad(app, services);
-  addResources(app, services);
-  addUpload(app, services);
+  addLoad(app, services, transfers);
+  addResources(app, services, transfers);
+  addUpload(app, services, transfers);
   addUnlock(app, services, limit);
-  addDocs(app, services.settings);
+  addDocs(app, settings);
 
   app.notFound((c) => problemAnswer(c, unknownCall(app, c)));
   app.onError((error, c) => {
@@ -55,13 +63,6 @@ export function createApp(services: Services): OpenAPIHono {
   });
   return app;
 }
-
-const jsonBodyLimit = bodyLimit({
-  maxSize: JSON_BODY_LIMIT_BYTES,
-  onError: () => {
-    throw new TooLargeError(`The body is larger than ${JSON_BODY_LIMIT_BYTES} bytes`, JSON_BODY_LIMIT_BYTES);
-  },
-});
 
 /** All faults of a request at once. Messages of schemas name what is expected, and never repeat what came. */
 function refuseInvalid(result: { success: true } | { success: false; error: z.ZodError }, c: Context) {

@@ -5,6 +5,7 @@ import type { ResourceName } from "../lib/cdn/cached.ts";
 import { InvalidInputError } from "../lib/errors.ts";
 import type { LoadedResource } from "../lib/resources/load.ts";
 import type { Services } from "../lib/services.ts";
+import type { Places } from "../lib/system/places.ts";
 import {
   CALLER_SECURITY,
   JSON_BODY_CODES,
@@ -17,6 +18,7 @@ import { noteForAudit } from "./audit.ts";
 import { recordDowngrade, requireDowngradeRole } from "./downgrade.ts";
 import { requireRole } from "./guard.ts";
 import { nameSchema } from "./name_schema.ts";
+import { inPlace } from "./transfers.ts";
 
 const filenameSchema = nameSchema("filename", "detector.onnx");
 const bodySchema = z.object({
@@ -36,7 +38,7 @@ const headersSchema = z.object({
  * `POST /load/{filename}`: the resource as it was published, decrypted while it is sent. When it turns out to be damaged on
  * the way, the connection is broken: the body stays shorter than announced and never looks whole.
  */
-export function addLoad(app: OpenAPIHono, services: Services): void {
+export function addLoad(app: OpenAPIHono, services: Services, transfers: Places): void {
   const route = createRoute({
     method: "post",
     path: "/load/{filename}",
@@ -62,6 +64,7 @@ export function addLoad(app: OpenAPIHono, services: Services): void {
         "conflict",
         "integrity",
         "disk_full",
+        "busy",
         ...UPSTREAM_CODES,
       ),
     },
@@ -74,13 +77,15 @@ export function addLoad(app: OpenAPIHono, services: Services): void {
     }
     noteForAudit(c, { resource: `${folder}/${name}` });
     const wanted = { folder, name, signal: c.req.raw.signal };
-    const resource = await (allowDowngrade ? loadOlder(c, services, wanted) : services.load(wanted));
-    return c.body(resource.body, 200, {
-      "Content-Type": "application/octet-stream",
-      "Content-Length": String(resource.sizeBytes),
-      "Content-Disposition": `attachment; filename="${name}"`,
-      "ETag": `"${resource.etag}"`,
-      "X-Tally-Source": resource.source,
+    return await inPlace(c, transfers, async (keep) => {
+      const resource = await (allowDowngrade ? loadOlder(c, services, wanted) : services.load(wanted));
+      return c.body(keep(resource.body), 200, {
+        "Content-Type": "application/octet-stream",
+        "Content-Length": String(resource.sizeBytes),
+        "Content-Disposition": `attachment; filename="${name}"`,
+        "ETag": `"${resource.etag}"`,
+        "X-Tally-Source": resource.source,
+      });
     });
   });
 }

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import {
+  BusyError,
   type ErrorCode,
   InvalidInputError,
   MalformedError,
@@ -34,6 +35,7 @@ export const PROBLEMS: Readonly<Record<ErrorCode, ProblemKind>> = {
   not_found: { status: 404, title: "Not found" },
   conflict: { status: 409, title: "Conflict" },
   rate_limited: { status: 429, title: "Too many calls" },
+  busy: { status: 503, title: "Busy" },
   upstream: { status: 502, title: "Wrong answer of a server" },
   unavailable: { status: 503, title: "Server unavailable" },
   timeout: { status: 504, title: "Server silent" },
@@ -81,7 +83,9 @@ export function problemOf(error: unknown, faults: readonly Fault[] = faultsOf(er
 /** Answers with a problem body, and the headers that belong to its status. */
 export function problemAnswer(c: Context, error: unknown, faults?: readonly Fault[]): Response {
   const problem = problemOf(error, faults);
-  if (error instanceof RateLimitedError) c.header("Retry-After", String(error.retryAfterSeconds));
+  if (error instanceof RateLimitedError || error instanceof BusyError) {
+    c.header("Retry-After", String(error.retryAfterSeconds));
+  }
   if (error instanceof MethodNotAllowedError) c.header("Allow", error.methods.join(", "));
   if (problem.status === 401) c.header("WWW-Authenticate", "Bearer");
   return c.body(JSON.stringify(problem), PROBLEMS[problem.code as ErrorCode].status, {

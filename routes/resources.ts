@@ -5,11 +5,14 @@ import { evaluate, rangeStillHolds } from "../lib/http/precondition.ts";
 import { parseRange, type Slice } from "../lib/http/range_request.ts";
 import type { OpenResource } from "../lib/resources/open_resource.ts";
 import type { Services } from "../lib/services.ts";
+import type { ByteStream } from "../lib/streams.ts";
+import type { Places } from "../lib/system/places.ts";
 import { CALLER_SECURITY, problemAnswers, SIGNED_IN_CODES, UPSTREAM_CODES } from "./answers.ts";
 import { noteForAudit } from "./audit.ts";
 import { recordDowngrade, requireDowngradeRole } from "./downgrade.ts";
 import { requireRole } from "./guard.ts";
 import { nameSchema } from "./name_schema.ts";
+import { inPlace } from "./transfers.ts";
 
 const VERSION = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$/;
 const binary = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
@@ -33,7 +36,7 @@ const headersSchema = z.object({
  * fetched and opened; one of v1 is always sent whole.
  * @see RFC 9110, 13 and 14
  */
-export function addResources(app: OpenAPIHono, services: Services): void {
+export function addResources(app: OpenAPIHono, services: Services, transfers: Places): void {
   const route = createRoute({
     method: "get",
     path: "/resources/{folder}/{filename}",
@@ -60,6 +63,7 @@ export function addResources(app: OpenAPIHono, services: Services): void {
         "conflict",
         "integrity",
         "disk_full",
+        "busy",
         ...UPSTREAM_CODES,
       ),
     },
@@ -71,10 +75,11 @@ export function addResources(app: OpenAPIHono, services: Services): void {
     const allowDowngrade = allow_downgrade === "true";
     noteForAudit(c, { resource: `${folder}/${name}`, version });
     if (allowDowngrade) requireDowngradeRole(c);
-    const resource = await services.find({ folder, name, version, allowDowngrade, signal: c.req.raw.signal });
-    if (allowDowngrade) await recordDowngrade(c, services, resource);
-    const selection = select(c, resource);
-    return await answer(name, resource, selection);
+    return await inPlace(c, transfers, async (keep) => {
+      const resource = await services.find({ folder, name, version, allowDowngrade, signal: c.req.raw.signal });
+      if (allowDowngrade) await recordDowngrade(c, services, resource);
+      return await answer(c, { name, resource, selection: select(c, resource), keep });
+    });
   });
 }
 
@@ -92,7 +97,15 @@ function select(c: Context, { etag, sizeBytes, hasRanges }: OpenResource): Selec
   return range === undefined ? { status: 200 } : { status: 206, range };
 }
 
-async function answer(name: string, resource: OpenResource, selection: Selection): Promise<Response> {
+async function answer(
+  c: Context,
+  { name, resource, selection, keep }: {
+    name: string;
+    resource: OpenResource;
+    selection: Selection;
+    keep: (body: ByteStream) => ByteStream;
+  },
+): Promise<Response> {
   const { sizeBytes, etag, hasRanges } = resource;
   const headers = new Headers({ "etag": `"${etag}"`, "accept-ranges": hasRanges ? "bytes" : "none" });
   if (selection.status === 304 || selection.status === 416) {
@@ -101,11 +114,15 @@ async function answer(name: string, resource: OpenResource, selection: Selection
     return new Response(null, { status: selection.status, headers });
   }
   const { start, end } = selection.status === 206 ? selection.range : { start: 0, end: sizeBytes };
-  const { body, source } = await resource.open(selection.status === 206 ? selection.range : undefined);
   headers.set("content-type", "application/octet-stream");
   headers.set("content-length", String(end - start));
   headers.set("content-disposition", `attachment; filename="${name}"`);
-  headers.set("x-tally-source", source);
   if (selection.status === 206) headers.set("content-range", `bytes ${start}-${end - 1}/${sizeBytes}`);
-  return new Response(body, { status: selection.status, headers });
+  if (c.req.method === "HEAD") { // served by the same route; its body must not even be opened
+    await resource.close();
+    return new Response(null, { status: selection.status, headers });
+  }
+  const { body, source } = await resource.open(selection.status === 206 ? selection.range : undefined);
+  headers.set("x-tally-source", source);
+  return new Response(keep(body), { status: selection.status, headers });
 }

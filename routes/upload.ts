@@ -4,11 +4,13 @@ import { InvalidInputError } from "../lib/errors.ts";
 import { type Fields, readForm } from "../lib/http/form.ts";
 import { requestBody } from "../lib/http/request_body.ts";
 import type { Services } from "../lib/services.ts";
+import type { Places } from "../lib/system/places.ts";
 import { parseName } from "../lib/split/names.ts";
 import { CALLER_SECURITY, jsonAnswer, problemAnswers, SIGNED_IN_CODES, UPSTREAM_CODES } from "./answers.ts";
 import { noteForAudit } from "./audit.ts";
 import { requireRole } from "./guard.ts";
 import { nameSchema } from "./name_schema.ts";
+import { inPlace } from "./transfers.ts";
 
 const DEFAULT_FOLDER = "models";
 
@@ -16,7 +18,7 @@ const DEFAULT_FOLDER = "models";
  * `POST /upload/{filename}`: encrypts, splits and publishes the file of a form. The form is read by {@link readForm}, not by
  * the framework, which would hold all of it in memory; so its OpenAPI entry stands beside it.
  */
-export function addUpload(app: OpenAPIHono, services: Services): void {
+export function addUpload(app: OpenAPIHono, services: Services, transfers: Places): void {
   app.openAPIRegistry.registerPath({
     method: "post",
     path: "/upload/{filename}",
@@ -55,6 +57,7 @@ export function addUpload(app: OpenAPIHono, services: Services): void {
         "conflict",
         "integrity",
         "disk_full",
+        "busy",
         ...UPSTREAM_CODES,
       ),
     },
@@ -63,24 +66,26 @@ export function addUpload(app: OpenAPIHono, services: Services): void {
   app.post("/upload/:filename", requireRole(services, UPLOADER_ROLES), async (c) => {
     const name = parseName("filename", c.req.param("filename"));
     const signal = c.req.raw.signal;
-    using stagings = new DisposableStack();
-    const { fields, file: staged } = await readForm(
-      requestBody(c.req.raw, Infinity, signal),
-      c.req.header("content-type") ?? "",
-      {
-        fileField: "data",
-        receive: async (data, _filename, fieldsBefore) => {
-          folderOf(fieldsBefore); // a wrong one is refused before the data is read
-          return stagings.use(await services.stage(data, { signal }));
+    return await inPlace(c, transfers, async () => {
+      using stagings = new DisposableStack();
+      const { fields, file: staged } = await readForm(
+        requestBody(c.req.raw, Infinity, signal),
+        c.req.header("content-type") ?? "",
+        {
+          fileField: "data",
+          receive: async (data, _filename, fieldsBefore) => {
+            folderOf(fieldsBefore); // a wrong one is refused before the data is read
+            return stagings.use(await services.stage(data, { signal }));
+          },
         },
-      },
-    );
-    if (staged === undefined) throw new InvalidInputError("data", 'The form has no file in the field "data"');
-    const folder = folderOf(fields);
-    noteForAudit(c, { resource: `${folder}/${name}` });
-    await staged.publish({ folder, name, signal });
-    c.header("X-Tally-Format", staged.format);
-    return c.json({ status: "ok" });
+      );
+      if (staged === undefined) throw new InvalidInputError("data", 'The form has no file in the field "data"');
+      const folder = folderOf(fields);
+      noteForAudit(c, { resource: `${folder}/${name}` });
+      await staged.publish({ folder, name, signal });
+      c.header("X-Tally-Format", staged.format);
+      return c.json({ status: "ok" });
+    });
   });
 }
 

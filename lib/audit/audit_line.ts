@@ -59,10 +59,10 @@ export function auditLine(head: TrailHead, event: AuditEvent, nowMs: number): { 
 
 /**
  * Whether a call is one that anybody could repeat at will to push the trail's old lines out: refused without a name, or for coming too
- * often. It stands in the log only.
+ * often or while too many others wait. It stands in the log only.
  */
 export function isNobodys(who: string | undefined, result: string): boolean {
-  return result === "rate_limited" || (who === undefined && result !== "ok");
+  return result === "rate_limited" || result === "busy" || (who === undefined && result !== "ok");
 }
 
 /** Reads a line, or `undefined` when a byte of it is another than the one that was written. */

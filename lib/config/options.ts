@@ -121,6 +121,26 @@ function dockerHost(value: string): string {
   return value;
 }
 
+function transferCount(value: string): number {
+  const count = /^\d{1,4}$/.test(value) ? Number(value) : NaN;
+  if (!(count >= 1 && count <= 1000)) throw new Error("must be a number from 1 to 1000");
+  return count;
+}
+
+function origins(value: string): readonly string[] {
+  const names = listOf(value);
+  const wrong = names.find((name) => !URL.canParse(name) || new URL(name).origin !== name || !/^https?:/.test(name));
+  if (wrong !== undefined) throw new Error(`holds "${wrong}", which is not an origin such as https://app.example.com`);
+  return names;
+}
+
+function hostNames(value: string): readonly string[] {
+  const names = listOf(value.toLowerCase());
+  const wrong = names.find((name) => !URL.canParse(`http://${name}`) || new URL(`http://${name}`).host !== name);
+  if (wrong !== undefined) throw new Error(`holds "${wrong}", which is not a host name without a port`);
+  return names;
+}
+
 function absolutePath(value: string): string {
   if (!value.startsWith("/")) throw new Error("must be an absolute path");
   return value;
@@ -270,6 +290,26 @@ export const OPTIONS = {
     "session: local callers act as whoever is signed in; bearer: every call brings its own token",
     "session on loopback, bearer elsewhere",
   ),
+  allowedHosts: option(
+    "ALLOWED_HOSTS",
+    hostNames,
+    undefined,
+    "Names by which the device may be called beside those of loopback, with commas; others are refused",
+    "loopback only on loopback, any elsewhere",
+  ),
+  corsOrigins: option(
+    "CORS_ORIGINS",
+    origins,
+    undefined,
+    "Origins of web pages that may call the device, with commas, each as https://app.example.com",
+    "none: no page of another site",
+  ),
+  maxTransfers: option(
+    "MAX_TRANSFERS",
+    transferCount,
+    "8",
+    "Loads and uploads that run at once; eight times as many wait for a minute at most, further ones get 503",
+  ),
   cdnConfig: option(
     "CDN_CONFIG",
     text,
@@ -349,6 +389,7 @@ type Always =
   | "jwtAlgorithms"
   | "jwtVerify"
   | "callerAuth"
+  | "maxTransfers"
   | "resourceFormat"
   | "logLevel"
   | "logRetentionDays";

@@ -51,6 +51,7 @@ const STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   not_found: 404,
   conflict: 409,
   rate_limited: 429,
+  busy: 503,
   upstream: INTERNAL,
   unavailable: INTERNAL,
   timeout: 408,

@@ -15,6 +15,7 @@ export const ERROR_SAMPLES: readonly errors.TallyError[] = [
   new errors.NotFoundError("m"),
   new errors.ConflictError("m"),
   new errors.RateLimitedError("m", 5),
+  new errors.BusyError("m", 5),
   new errors.UpstreamError("API", "m"),
   new errors.UnavailableError("API", "m"),
   new errors.UpstreamTimeoutError("API", "m"),

@@ -18,6 +18,7 @@ const EXAMPLES: Record<ErrorCode, (options: ErrorOptions) => TallyError> = {
   not_found: (options) => new errors.NotFoundError("message", options),
   conflict: (options) => new errors.ConflictError("message", "40", options),
   rate_limited: (options) => new errors.RateLimitedError("message", 30, options),
+  busy: (options) => new errors.BusyError("message", 30, options),
   upstream: (options) => new errors.UpstreamError("API", "message", options),
   unavailable: (options) => new errors.UnavailableError("CDN", "message", options),
   timeout: (options) => new errors.UpstreamTimeoutError("device", "message", options),

@@ -172,3 +172,22 @@ Deno.test("POST /login and POST /unlock refuse further guesses of a password wit
   assert.equal(device.services.session.user(), undefined);
   assert.deepEqual(await (await fetch(`${device.url}/status`)).json().then((status) => status.status), "healthy");
 });
+
+Deno.test("every answer has an id that the log has as well; one that a caller sends counts when it is short and plain", async () => {
+  await using device = await startDevice();
+  const idFor = async (sent?: string) => {
+    const headers: HeadersInit = sent === undefined ? {} : { "x-request-id": sent };
+    const answer = await fetch(`${device.url}/nothing`, { headers });
+    await answer.body?.cancel();
+    return answer.headers.get("x-request-id") ?? "";
+  };
+  const made = await idFor();
+  assert.match(made, /^[0-9a-f-]{36}$/);
+  assert.equal(await idFor("job-7_a"), "job-7_a");
+  for (const id of ["x".repeat(65), "a b", 'a"', "a;b", "<script>"]) {
+    assert.match(await idFor(id), /^[0-9a-f-]{36}$/, id);
+  }
+  for (const id of [made, "job-7_a"]) {
+    assert.ok(device.logLines.some((line) => line.includes(`"requestId":"${id}"`)), id);
+  }
+});
