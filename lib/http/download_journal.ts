@@ -32,6 +32,8 @@ const headSchema = z.object({
   segmentBytes: z.int().min(1),
   etag: z.string().optional(),
 });
+/** As many as lines fit in: a damaged head must not ask for memory. */
+const SEGMENTS_LIMIT = Math.floor(JOURNAL_LIMIT_BYTES / 18);
 const ENTRY = /^([0-9a-f]{8}) ([0-9a-f]{8})$/;
 
 /** The first line of a journal. */
@@ -64,7 +66,7 @@ export function parseJournal(text: string): Journal | undefined {
 function parseHead(line: string): JournalHead | undefined {
   try {
     const { v: _version, ...head } = headSchema.parse(JSON.parse(line));
-    return head;
+    return head.sizeBytes / head.segmentBytes <= SEGMENTS_LIMIT ? head : undefined;
   } catch {
     return undefined;
   }

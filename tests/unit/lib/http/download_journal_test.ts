@@ -6,7 +6,7 @@ const head = fc.record({
   identity: fc.string({ unit: "binary" }).filter((text) => text.isWellFormed()),
   sizeBytes: fc.nat(),
   segmentBytes: fc.integer({ min: 1 }),
-}, { noNullPrototype: true });
+}, { noNullPrototype: true }).filter(({ sizeBytes, segmentBytes }) => sizeBytes / segmentBytes < 1_000_000);
 const entries = fc.uniqueArray(
   fc.record({ index: fc.nat(), crc32: fc.nat({ max: 2 ** 32 - 1 }) }, { noNullPrototype: true }),
   {
@@ -39,4 +39,10 @@ Deno.test("parseJournal() takes nothing for a journal that is none", () => {
   ];
   for (const head of wrong) assert.equal(parseJournal(`${JSON.stringify(head)}\n`), undefined, JSON.stringify(head));
   fc.assert(fc.property(fc.string(), (text) => void parseJournal(text)));
+});
+
+Deno.test("parseJournal() takes no head for true that would need more memory than its lines", () => {
+  const written = (sizeBytes: number) => `${formatHead({ identity: "x", sizeBytes, segmentBytes: 1024 * 1024 })}\n`;
+  assert.equal(parseJournal(written(1024 ** 4))?.head.sizeBytes, 1024 ** 4);
+  assert.equal(parseJournal(written(Number.MAX_SAFE_INTEGER)), undefined);
 });
