@@ -91,7 +91,10 @@ async function parseYaml(text: string): Promise<unknown> {
   const lineCounter = new LineCounter();
   try {
     // Pretty errors would show lines of the file, which hold secrets.
-    const document = parseDocument(text, { schema: "failsafe", prettyErrors: false, lineCounter });
+    const document = parseDocument(text, {
+      ...{ schema: "failsafe", prettyErrors: false, lineCounter },
+      logLevel: "error", // so would warnings, on standard error
+    });
     const [error] = document.errors;
     if (error !== undefined) throw faulty([`is not YAML: see line ${lineCounter.linePos(error.pos[0]).line}`]);
     return document.toJS({ maxAliasCount: 0 }) ?? {};
@@ -102,8 +105,13 @@ async function parseYaml(text: string): Promise<unknown> {
 }
 
 function faultsOf(issue: z.core.$ZodIssue): string[] {
-  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => `${key} is not a setting`);
+  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => `${shownKey(key)} is not a setting`);
   return [issue.path.length === 0 ? "is not a list of name: value lines" : `${issue.path.join(".")} ${issue.message}`];
+}
+
+/** In a file that lacks a blank or a line break, what looks like a name may hold a secret. */
+function shownKey(key: string): string {
+  return /^\w{1,64}$/.test(key) ? key : "one of the names";
 }
 
 function directorySettings(host: string): DirectoryCdnSettings {
@@ -118,7 +126,7 @@ function directorySettings(host: string): DirectoryCdnSettings {
 function hostUrl(host: string): URL {
   try {
     const url = serverUrl(host.includes("://") ? host : `https://${host}`);
-    if (url.search === "" && url.hash === "") return url;
+    if (url.search === "" && url.hash === "" && !/[?#]/.test(url.href)) return url;
   } catch (error) {
     throw faulty([`host ${messageOf(error)}`]);
   }

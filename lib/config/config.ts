@@ -26,7 +26,7 @@ export interface Sources {
 
 const KEYS = Object.keys(OPTIONS) as SettingKey[];
 const FILE_LIMIT_BYTES = 64 * 1024;
-const fileSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String));
+const fileSchema = z.record(z.string(), z.string().min(1));
 
 /** Every setting as text, with its origin: flag before environment before file before default. */
 export function collectSettings(sources: Sources): ReadonlyMap<SettingKey, Setting> {
@@ -93,9 +93,20 @@ export async function readSettingsFile(path: string): Promise<Record<string, str
   if (bytes === undefined) {
     throw new ConfigurationError([`Cannot read the settings file "${path}": there is no such file`]);
   }
+  return await parseSettingsFile(path, new TextDecoder().decode(bytes));
+}
+
+/**
+ * The text of a settings file. Every value is taken as text, so that a version such as `1.10` stays what it is.
+ * @param path for messages
+ * @throws {ConfigurationError} it is not a list of `NAME: value` lines
+ */
+export async function parseSettingsFile(path: string, text: string): Promise<Record<string, string>> {
   try {
     const { parse: parseYaml } = await import("yaml"); // 15 MiB of memory, for those who have a file
-    return fileSchema.parse(parseYaml(new TextDecoder().decode(bytes), { maxAliasCount: 0 }) ?? {});
+    // Warnings would show lines of the file.
+    const options = { schema: "failsafe", maxAliasCount: 0, prettyErrors: false, logLevel: "error" } as const;
+    return fileSchema.parse(parseYaml(text, options) || {});
   } catch (error) {
     throw new ConfigurationError([`The settings file "${path}" is not a list of NAME: value lines`], { cause: error });
   }

@@ -71,6 +71,7 @@ function apiRoot(value: string): PlatformRoot {
   const url = serverUrl(value);
   if (url.search || url.hash) throw new Error("must not hold a query or a fragment");
   if (!url.pathname.endsWith("/")) url.pathname += "/";
+  url.search = url.hash = ""; // a bare ? or # stands in the text, but not in these
   const known = KNOWN.find((candidate) => rootOf(candidate).url?.href === url.href);
   return { environment: known ?? "custom", url };
 }

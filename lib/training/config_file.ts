@@ -39,8 +39,9 @@ async function readConfigFile(path: string): Promise<z.infer<typeof apiSchema>> 
   const bytes = await readSmallFile(path, FILE_LIMIT_BYTES);
   if (bytes === undefined) return {};
   const { parse } = await import("yaml"); // 15 MiB of memory, for those who have a file
+  const options = { maxAliasCount: 0, logLevel: "error" } as const; // warnings would show lines of the file
   try {
-    return fileSchema.parse(parse(new TextDecoder().decode(bytes), { maxAliasCount: 0 }))?.api ?? {};
+    return fileSchema.parse(parse(new TextDecoder().decode(bytes), options))?.api ?? {};
   } catch {
     // Without the cause: a YAML error quotes lines of the file, and one of them is the password.
     throw new ConfigurationError([

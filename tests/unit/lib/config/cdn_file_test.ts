@@ -100,3 +100,23 @@ Deno.test("parseCdnFile() tells no secret, neither in settings that are printed 
   const { faults } = await parseCdnFile(`${AZAION}  - hush: [`).catch((error) => error);
   for (const text of [...printed, ...faults]) assert(!text.includes("hush"), text);
 });
+
+Deno.test("parseCdnFile() tells nothing of a damaged file, neither in faults nor on standard error", async () => {
+  const torn = "host: https://h\ndownloader_access_key: a\n'downloader_access_secret:hush and more': b\n";
+  assert.deepEqual(await faultsOf(torn), ["one of the names is not a setting"]);
+  const script = `import { parseCdnFile } from ${
+    JSON.stringify(import.meta.resolve("../../../../lib/config/cdn_file.ts"))
+  };
+    await parseCdnFile("{downloader_access_secret: hush}: 1\\n").catch(() => console.log("refused"));`;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: ["eval", script] }).output();
+  const [told, warned] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  assert.equal(told, "refused\n");
+  assert.ok(!warned?.includes("hush"), warned);
+});
+
+Deno.test("parseCdnFile() refuses a host that ends with a bare ? or #", async () => {
+  for (const sign of ["?", "'#'"]) {
+    const [fault] = await faultsOf(`host: "https://h${sign.replaceAll("'", "")}"`);
+    assert.equal(fault, "host must not hold a ? or #");
+  }
+});

@@ -179,3 +179,13 @@ for (const [what, content] of Object.entries(BAD_FILES)) {
 Deno.test("readSettingsFile() names a file that is not there", async () => {
   await assert.rejects(readSettingsFile("/nowhere/tally.yaml"), /"\/nowhere\/tally\.yaml": there is no such file/);
 });
+
+Deno.test("readSettingsFile() keeps every value as it is written: a version is no number", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "tally.yaml");
+  await Deno.writeTextFile(path, "API_VERSION: 1.10\nMODEL_CACHE_QUOTA: 0x10\nJWT_VERIFY: off\nPORT: 08080\n");
+  const expected = { API_VERSION: "1.10", MODEL_CACHE_QUOTA: "0x10", JWT_VERIFY: "off", PORT: "08080" };
+  assert.deepEqual(await readSettingsFile(path), expected);
+  await Deno.writeTextFile(path, "HOST:\n");
+  await assert.rejects(readSettingsFile(path), ConfigurationError, "a value that is missing is a fault");
+});

@@ -186,3 +186,10 @@ Deno.test("readPlatformSources() reads the file of AIGNOSTICS_ENV_FILE, else the
   await Deno.writeFile(named, new Uint8Array([0xff, 0xfe, 0x00]));
   await assert.rejects(read({ AIGNOSTICS_ENV_FILE: named }), ConfigurationError);
 });
+
+Deno.test("parsePlatformSettings() takes an address with a bare ? or # for the address without", () => {
+  for (const sign of ["?", "#", "/?#"]) {
+    const environment = (name: string) => name === "AIGNOSTICS_API_ROOT" ? `https://h.example.com${sign}` : undefined;
+    assert.equal(parsePlatformSettings({ flags: {}, environment, files: [] }).apiRoot.href, "https://h.example.com/");
+  }
+});
