@@ -3,12 +3,12 @@ import type { Bytes } from "../bytes.ts";
 import { NotSignedInError, TallyError, UnavailableError, UpstreamError } from "../errors.ts";
 import type { HttpClient } from "../http/client.ts";
 import { type Clock, systemClock } from "../system/clock.ts";
+import { faultOfToken } from "./compact_token.ts";
 import { remoteKeySet } from "./key_set.ts";
 import { parseRole, type Role, ROLES, type User } from "./roles.ts";
 
 /** Clocks of devices are off by up to this much. */
 const LEEWAY_SECONDS = 60;
-const TOKEN_LIMIT_CHARACTERS = 16_384;
 /** An unknown `kid` makes us ask for new keys at most this often; whoever signs in right after a rotation waits that long. */
 const JWKS_COOLDOWN_MS = 1_000;
 /** A key that the issuer has withdrawn is accepted no longer than this. */
@@ -59,7 +59,7 @@ export function tokenVerifier(rules: TokenRules): VerifyToken {
   const { algorithms, issuer, audience, clock } = rules;
   const getKey = keySource(rules);
   return async (token) => {
-    checkLength(token);
+    checkForm(token);
     try {
       const { payload } = await jwtVerify(token, getKey, {
         algorithms: [...algorithms],
@@ -80,7 +80,7 @@ export function tokenVerifier(rules: TokenRules): VerifyToken {
 export function unverified(clock: Clock = systemClock): VerifyToken {
   // deno-lint-ignore require-await -- errors must reject
   return async (token) => {
-    checkLength(token);
+    checkForm(token);
     try {
       const payload = decodeJwt(token);
       checkTimes(payload, Math.floor(clock.now() / 1000));
@@ -107,8 +107,9 @@ function keySource({ jwksUrl, hs256Secret, algorithms, http }: TokenRules): JWTV
   };
 }
 
-function checkLength(token: string): void {
-  if (token.length > TOKEN_LIMIT_CHARACTERS) throw invalid("it is too long");
+function checkForm(token: string): void {
+  const fault = faultOfToken(token);
+  if (fault !== undefined) throw invalid(fault);
 }
 
 function checkTimes({ exp, nbf }: JWTPayload, nowSeconds: number): void {

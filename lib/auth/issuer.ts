@@ -96,7 +96,11 @@ function namingMissing(oauth: GivenOAuth, apiRoot: URL, cause: unknown): unknown
 
 /** An issuer at another address than the platform must confirm what was said in its name. @see RFC 8414, 3.3 */
 async function ownMetadata(issuer: string, deps: IssuerDeps): Promise<Metadata> {
-  const metadata = await readMetadata(endpoint.parse(issuer), deps);
+  const address = endpoint.safeParse(issuer);
+  if (!address.success) {
+    throw new UpstreamError("issuer", `What is named as the issuer, "${issuer}", is not an address`);
+  }
+  const metadata = await readMetadata(address.data, deps);
   if (metadata.issuer === issuer) return metadata;
   throw new UpstreamError("issuer", `The issuer at "${issuer}" calls itself by another name`);
 }

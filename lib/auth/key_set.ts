@@ -1,5 +1,5 @@
-import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from "jose";
-import { TooLargeError, UnavailableError, type Upstream, UpstreamError } from "../errors.ts";
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from "jose";
+import { TallyError, TooLargeError, UnavailableError, type Upstream, UpstreamError } from "../errors.ts";
 import type { HttpClient } from "../http/client.ts";
 import { collect } from "../streams.ts";
 
@@ -18,9 +18,13 @@ export interface KeySetOptions {
 const LIMIT_BYTES = 256 * 1024;
 const TIMEOUT_MS = 5_000;
 
-/** The keys that a server publishes, fetched when the first is needed, over our own client. @see RFC 7517, 5 */
+/**
+ * The keys that a server publishes, fetched when the first is needed, over our own client.
+ * Its errors are those of jose, of the client, and {@link UpstreamError} for a key that cannot be used.
+ * @see RFC 7517, 5
+ */
 export function remoteKeySet({ url, service, http, cooldownMs, maxAgeMs }: KeySetOptions): JWTVerifyGetKey {
-  return createRemoteJWKSet(url, {
+  const keyOf = createRemoteJWKSet(url, {
     timeoutDuration: TIMEOUT_MS,
     cooldownDuration: cooldownMs,
     cacheMaxAge: maxAgeMs,
@@ -38,4 +42,12 @@ export function remoteKeySet({ url, service, http, cooldownMs, maxAgeMs }: KeySe
       }
     },
   });
+  return async (header, token) => {
+    try {
+      return await keyOf(header, token);
+    } catch (error) {
+      if (error instanceof errors.JOSEError || error instanceof TallyError) throw error;
+      throw new UpstreamError(service, `The ${service} at ${url.host} publishes a key that is none`, { cause: error });
+    }
+  };
 }

@@ -99,11 +99,15 @@ export function translateOAuth(error: unknown): unknown {
   if (error instanceof oauth.OperationProcessingError || error instanceof oauth.UnsupportedOperationError) {
     return new UpstreamError("issuer", `The issuer's answer is not one of OAuth: ${messageOf(error)}`);
   }
+  if (error instanceof TypeError) { // the library stumbles over values of other types than it awaits
+    return new UpstreamError("issuer", "The issuer's answer is not one of OAuth", { cause: error });
+  }
   return error;
 }
 
-function refusal(code: string, description: string | undefined): TallyError {
-  const told = description === undefined ? "" : ` (${harmless(description)})`;
+/** @param description as the issuer wrote it: it need not be a text */
+function refusal(code: string, description: unknown): TallyError {
+  const told = typeof description === "string" ? ` (${harmless(description)})` : "";
   const sentence = `The issuer refuses the sign-in: "${harmless(code)}"${told}`;
   return SETTING_ERRORS.has(code) ? new ConfigurationError([sentence]) : new NotSignedInError(sentence);
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { utf8 } from "../bytes.ts";
+import { type Bytes, jsonValue, utf8 } from "../bytes.ts";
 import type { PlatformSettings } from "../config/platform_settings.ts";
 import { Secret } from "../config/secret.ts";
 import { TooLargeError } from "../errors.ts";
@@ -38,17 +38,9 @@ export class TokenCache {
 
   /** The tokens that are there; whether they are still good, nobody has looked. @throws {ConfigurationError} */
   async read(): Promise<TokenGrant | undefined> {
-    const record = recordSchema.safeParse(await this.#json());
-    if (!record.success) {
-      await removeFile(this.path);
-      return undefined;
-    }
-    const { access_token, refresh_token, client_id } = record.data;
-    return {
-      accessToken: new Secret(access_token),
-      refreshToken: refresh_token === undefined ? undefined : new Secret(refresh_token),
-      clientId: client_id,
-    };
+    const grant = parseTokens(await this.#bytes());
+    if (grant === undefined) await removeFile(this.path);
+    return grant;
   }
 
   /** Puts new tokens in the place of the old ones. @throws {DiskFullError}, {ConfigurationError} */
@@ -72,15 +64,26 @@ export class TokenCache {
     return await waitForLock(this.path.replace(/json$/, "lock"), this.#clock, signal);
   }
 
-  async #json(): Promise<unknown> {
+  async #bytes(): Promise<Bytes> {
     try {
-      const bytes = await readPrivateFile(this.path, LIMIT_BYTES);
-      return bytes === undefined ? undefined : JSON.parse(new TextDecoder().decode(bytes));
+      return await readPrivateFile(this.path, LIMIT_BYTES) ?? new Uint8Array(0);
     } catch (error) {
-      if (error instanceof SyntaxError || error instanceof TooLargeError) return undefined;
+      if (error instanceof TooLargeError) return new Uint8Array(0);
       throw error;
     }
   }
+}
+
+/** The tokens in the bytes of a file; `undefined` when they are not of the form that is written. */
+export function parseTokens(bytes: Bytes): TokenGrant | undefined {
+  const record = recordSchema.safeParse(jsonValue(bytes));
+  if (!record.success) return undefined;
+  const { access_token, refresh_token, client_id } = record.data;
+  return {
+    accessToken: new Secret(access_token),
+    refreshToken: refresh_token === undefined ? undefined : new Secret(refresh_token),
+    clientId: client_id,
+  };
 }
 
 function identityOf({ apiRoot, oauth, scopes, organizationId }: PlatformSettings): string {

@@ -222,3 +222,23 @@ Deno.test("tokenVerifier() tells keys that cannot be fetched from keys that are 
   const away = tokenVerifier(issuer.rules({ jwksUrl: new URL("http://127.0.0.1:1/") }));
   await assert.rejects(away(token), { code: "unavailable" });
 });
+
+Deno.test("tokenVerifier() takes a token in the one way in which it is written only", async () => {
+  await using issuer = await Issuer.start();
+  const token = await issuer.sign(claims());
+  const verify = tokenVerifier(issuer.rules());
+  await verify(token);
+  for (
+    const other of [`${token}\t`, token.replace(".", ".\n"), `${token}=`, `${token}.`, token.replace(/\..*\./, "..")]
+  ) {
+    await assert.rejects(verify(other), { name: "NotSignedInError" }, JSON.stringify(other));
+    await assert.rejects(unverified(clock)(other), { name: "NotSignedInError" }, JSON.stringify(other));
+  }
+});
+
+Deno.test("tokenVerifier() tells of a key that is none as an answer of the API", async () => {
+  await using issuer = await Issuer.start();
+  const token = await issuer.sign(claims());
+  issuer.answer = () => Response.json({ keys: [{ kty: "EC", crv: "P-256", x: "=", y: "=", kid: "ES256" }] });
+  await assert.rejects(tokenVerifier(issuer.rules())(token), { name: "UpstreamError" });
+});

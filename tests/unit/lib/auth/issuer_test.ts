@@ -137,3 +137,11 @@ Deno.test("findIssuer() allows no algorithm with which a verifier could sign, wh
     assert.deepEqual((await find({ ...set, AIGNOSTICS_API_ROOT: site.url.href })).algorithms, expected);
   }
 });
+
+Deno.test("findIssuer() takes no address for that of an issuer that is none", async () => {
+  for (const named of ["no address", "http://issuer.example.com/", ""]) {
+    await using server = metadataServer((asked) => metadataOf(new URL("/", asked), { issuer: named }));
+    const expected = { name: "ConfigurationError" }; // what is missing is named, and this is why
+    await assert.rejects(find({ AIGNOSTICS_API_ROOT: server.url.href }), expected, named);
+  }
+});

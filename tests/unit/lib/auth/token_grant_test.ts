@@ -121,3 +121,16 @@ Deno.test("revokeGrant() makes a refresh token useless, or says that there is no
   const { revocation_endpoint: _none, ...server } = found.server;
   assert.equal(await revokeGrant({ ...found, server }, { refreshToken, clientId: "c" }, deps, signal), false);
 });
+
+Deno.test("refreshGrant() reads answers whose values are of other types than the standard's", async () => {
+  await using issuer = await TestIssuer.start();
+  const { deps, found } = await clientOf(issuer);
+  const ask = async (body: unknown, status: number) => {
+    await using server = answering(() => Response.json(body, { status }));
+    const asked: Issuer = { ...found, server: server.endpoints };
+    await refreshGrant(asked, { refreshToken: new Secret("r"), clientId: "test-client" }, deps, signal);
+  };
+  await assert.rejects(ask({ error: "invalid_grant", error_description: 7 }, 400), NotSignedInError);
+  const strange = { access_token: "a", token_type: "Bearer", expires_in: { toString: 1 } };
+  await assert.rejects(ask(strange, 200), UpstreamError);
+});
