@@ -25,7 +25,9 @@ export function storedObject(what: string, answer: RangeAnswer, { range, ifMatch
   const { body, contentLength, contentRange, etag } = answer;
   if (etag === undefined) throw new UpstreamError("CDN", `The CDN gives ${what} without a strong ETag`);
   if (ifMatch !== undefined && ifMatch !== etag) throw changed(what);
-  if (contentLength === undefined) throw new UpstreamError("CDN", `The CDN gives ${what} without its length`);
+  if (contentLength === undefined || !Number.isSafeInteger(contentLength)) {
+    throw new UpstreamError("CDN", `The CDN gives ${what} without its length`);
+  }
   if (contentRange === undefined) {
     const span = resolveRange(range, contentLength);
     const whole = span.start === 0 && span.end === contentLength;

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { z } from "zod";
+import { type Bytes, jsonValue } from "../bytes.ts";
 import { consume } from "../streams.ts";
 import { fileFacts, listFiles, listFolders, readSmallFile } from "../system/files.ts";
 import { openUsed } from "../system/used_files.ts";
@@ -91,10 +92,13 @@ export async function verifyEntry({ files, kind }: CacheEntry): Promise<EntrySta
 /** A record may name two sums, while a big part is replaced. */
 async function recordedSums(path: string): Promise<(string | number)[]> {
   try {
-    const bytes = await readSmallFile(`${path}.json`, RECORD_LIMIT_BYTES);
-    const { pairings } = recordSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
-    return pairings.map(({ crc32 }) => crc32);
+    return parseSums(await readSmallFile(`${path}.json`, RECORD_LIMIT_BYTES) ?? new Uint8Array(0));
   } catch {
     return []; // a record that cannot be read says nothing
   }
+}
+
+/** The sums that a record names; none when it cannot be read. */
+export function parseSums(bytes: Bytes): number[] {
+  return recordSchema.safeParse(jsonValue(bytes)).data?.pairings.map(({ crc32 }) => crc32) ?? [];
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { formatSize, jsonValue, utf8 } from "../bytes.ts";
+import { type Bytes, formatSize, jsonValue, utf8 } from "../bytes.ts";
 import { ConfigurationError, DiskFullError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { requireSpace } from "../system/disk_space.ts";
@@ -90,10 +90,7 @@ export class CacheQuota {
   async pins(): Promise<readonly string[]> {
     if (!await isTaken(this.#pinsPath)) return [];
     const bytes = await readSmallFile(this.#pinsPath, PINS_LIMIT_BYTES);
-    const { success, data, error: cause } = pinsSchema.safeParse(bytes && jsonValue(bytes));
-    if (success) return data.pins;
-    const remedy = 'remove it, and pin again with "tally cache prune --pin"';
-    throw new ConfigurationError([`Cannot tell what is pinned: "${this.#pinsPath}" is damaged; ${remedy}`], { cause });
+    return parsePins(this.#pinsPath, bytes);
   }
 
   /** Changes what is pinned. A pin may come before what it keeps. */
@@ -107,6 +104,14 @@ export class CacheQuota {
   get #pinsPath(): string {
     return join(this.#root, PINS_FILE);
   }
+}
+
+/** What a file of pins names. @throws {ConfigurationError} it is damaged, or no file: what was pinned is not guessed at */
+export function parsePins(path: string, bytes: Bytes | undefined): readonly string[] {
+  const { success, data, error: cause } = pinsSchema.safeParse(bytes && jsonValue(bytes));
+  if (success) return data.pins;
+  const remedy = 'remove it, and pin again with "tally cache prune --pin"';
+  throw new ConfigurationError([`Cannot tell what is pinned: "${path}" is damaged; ${remedy}`], { cause });
 }
 
 /** The name by which an entry is pinned. */

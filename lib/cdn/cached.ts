@@ -153,8 +153,7 @@ export class BigPartCache {
 
   async #pairings(resource: ResourceName): Promise<z.infer<typeof pairingSchema>[]> {
     const bytes = await readSmallFile(this.#recordPath(resource), RECORD_LIMIT_BYTES);
-    const record = recordSchema.safeParse(bytes && jsonValue(bytes));
-    return record.success ? record.data.pairings : []; // a record that cannot be read vouches for nothing
+    return bytes === undefined ? [] : parsePairings(bytes);
   }
 
   async #record(resource: ResourceName, pairings: z.infer<typeof pairingSchema>[]): Promise<void> {
@@ -176,6 +175,11 @@ export class BigPartCache {
   #recordPath(resource: ResourceName): string {
     return `${this.#path(resource)}.json`;
   }
+}
+
+/** The pairings of a record; one that cannot be read vouches for nothing. */
+export function parsePairings(bytes: Bytes): z.infer<typeof pairingSchema>[] {
+  return recordSchema.safeParse(jsonValue(bytes)).data?.pairings ?? [];
 }
 
 /** A big part on its way into the cache. Dispose it: what was not committed is removed. */

@@ -8,10 +8,12 @@ import { checkObjectName, type ObjectName } from "./object_name.ts";
 import { pairingOf } from "./pairing.ts";
 import { isEmptyRange, rangeHeader } from "./range.ts";
 import { S3Transport } from "./s3_transport.ts";
-import { fromBase64Crc, target, upload } from "./s3_upload.ts";
+import { checksumBytes, fromBase64Crc, target, upload } from "./s3_upload.ts";
 import { noneFor, type S3CallOptions, S3User, type Sdk, type SendOptions } from "./s3_user.ts";
 import { statusError } from "./status_error.ts";
 import type { ByteSource, Digests, GetOptions, ObjectFacts, ObjectStore, PutOptions, StoredObject } from "./store.ts";
+
+const SHA256_BYTES = 32;
 
 /** What the store is built from. */
 export interface S3StoreDeps {
@@ -47,7 +49,7 @@ export class S3Store implements ObjectStore {
     if (answer === undefined) return undefined;
     const { ContentLength: sizeBytes, Metadata } = answer;
     const etag = unquoted(answer.ETag);
-    if (etag === undefined || sizeBytes === undefined) {
+    if (etag === undefined || sizeBytes === undefined || !Number.isSafeInteger(sizeBytes)) {
       throw new UpstreamError("CDN", `The CDN gives "${bucket}/${key}" without its length or ETag`);
     }
     const digests = await this.#digests(name, etag, answer, options);
@@ -158,7 +160,7 @@ export class S3Store implements ObjectStore {
 function storedDigests(etag: string, answer: HeadObjectCommandOutput): Digests | undefined {
   const { ChecksumType: type, ChecksumSHA256: sha256, ChecksumCRC32: crc32 } = answer;
   if (type === undefined ? etag.includes("-") : type !== "FULL_OBJECT") return undefined;
-  if (sha256 !== undefined) return { sha256: Uint8Array.fromBase64(sha256).toHex() };
+  if (sha256 !== undefined) return { sha256: checksumBytes(sha256, SHA256_BYTES).toHex() };
   return crc32 === undefined ? undefined : { crc32: fromBase64Crc(crc32) };
 }
 

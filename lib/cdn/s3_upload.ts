@@ -222,9 +222,24 @@ function base64Crc(sum: number): string {
   return new Uint8Array(bytes.buffer).toBase64();
 }
 
-/** A CRC-32 as S3 writes it: base64 of four bytes, the highest first. */
+/** A CRC-32 as S3 writes it: base64 of four bytes, the highest first. @throws {UpstreamError} it is none */
 export function fromBase64Crc(text: string): number {
-  return new DataView(Uint8Array.fromBase64(text).buffer).getUint32(0);
+  return new DataView(checksumBytes(text, 4).buffer).getUint32(0);
+}
+
+/** A checksum as S3 writes it. @throws {UpstreamError} it is not base64 of so many bytes */
+export function checksumBytes(text: string, sizeBytes: number): Bytes {
+  const bytes = bytesOrNone(text);
+  if (bytes.byteLength === sizeBytes && bytes.toBase64() === text) return bytes;
+  throw new UpstreamError("CDN", "The CDN gives a checksum that is none");
+}
+
+function bytesOrNone(text: string): Bytes {
+  try {
+    return Uint8Array.fromBase64(text);
+  } catch {
+    return new Uint8Array(0); // no checksum is empty
+  }
 }
 
 function writing({ bucket, key }: ObjectName): string {

@@ -152,3 +152,13 @@ Deno.test("CacheQuota.makeRoom() removes what a clock that was far ahead has mar
   await here.quota.makeRoom(50);
   assert.deepEqual(await here.names(), []);
 });
+
+Deno.test("CacheQuota does not guess what was pinned when the file of pins is damaged", async () => {
+  await using here = await site(10);
+  await here.put("models/a.big", 8, 5);
+  for (const content of ["", "{", '{"v":1,"pins":["models/a",7]}', '{"v":2,"pins":[]}']) {
+    await Deno.writeTextFile(join(here.root, ".pins.json"), content);
+    await assert.rejects(here.quota.makeRoom(8), { name: "ConfigurationError" }, content);
+  }
+  assert.deepEqual((await listEntries(here.root)).map(({ name }) => name), ["a"], "nothing went");
+});
