@@ -25,7 +25,6 @@ const FIELD = {
   prefix: [345, 500],
 } as const;
 
-/** These have no content, whatever their size field says. */
 const TYPES_WITHOUT_CONTENT = "123456";
 const POSIX_MAGIC = "ustar\x0000";
 const FILE_TYPE = "0";
@@ -33,6 +32,11 @@ const FILE_MODE = 0o644;
 const SPACE = 0x20;
 /** First byte of a size that is written in binary, for 8 GiB and more. @see GNU tar, "Extending Tar" */
 const BINARY_SIZE_MARK = 0x80;
+
+/** Whether entries of a type have content; links, devices, folders and pipes have none, whatever is said of their size. */
+export function hasContent(type: string): boolean {
+  return !TYPES_WITHOUT_CONTENT.includes(type);
+}
 
 /** Bytes that the content of an entry takes, with its padding. */
 export function paddedSize(sizeBytes: number): number {
@@ -47,7 +51,7 @@ export function parseTarHeader(block: Uint8Array): TarHeader | undefined {
   if (block.every((byte) => byte === 0)) return undefined;
   if (octal(field(block, "checksum")) !== checksum(block)) throw notAHeader();
   const type = text(field(block, "type")) || FILE_TYPE;
-  const sizeBytes = TYPES_WITHOUT_CONTENT.includes(type) ? 0 : sizeOf(field(block, "size"));
+  const sizeBytes = hasContent(type) ? sizeOf(field(block, "size")) : 0;
   return { name: nameOf(block), sizeBytes, type };
 }
 

@@ -12,6 +12,10 @@ export interface ArchivedImage {
 
 /** Manifests and indexes are far smaller; what is larger is a layer. */
 const DOCUMENT_LIMIT_BYTES = 256 * 1024;
+/** An index may name another one; more levels have no meaning. */
+const LEVELS_LIMIT = 8;
+/** Of all images together, each name with its own list: a small index could stand for any number otherwise. */
+const LAYERS_LIMIT = 16 * 1024;
 /** Of all manifests and indexes together. */
 const DOCUMENTS_LIMIT_BYTES = 4 * 1024 * 1024;
 const BLOB_PATH = /^blobs\/(sha256|sha512)\/([0-9a-f]{64,128})$/;
@@ -63,22 +67,28 @@ export class OciLayout {
     const index = indexSchema.safeParse(document).data;
     if ((manifest ?? index) === undefined || createHash(algorithm).update(content).digest("hex") !== hex) return;
     this.#keptBytes += content.byteLength;
-    if (this.#keptBytes > DOCUMENTS_LIMIT_BYTES) throw new IntegrityError("The archive describes too many images");
+    if (this.#keptBytes > DOCUMENTS_LIMIT_BYTES) throw tooMany();
     if (manifest !== undefined) this.#manifests.set(`${algorithm}:${hex}`, manifest);
     else if (index !== undefined) this.#indexes.set(`${algorithm}:${hex}`, index.manifests);
   }
 
-  /** The images that have a name. `undefined` when `indexJson`, the content of `index.json`, is none. */
+  /** The images that have a name. `undefined` when `indexJson`, the content of `index.json`, is none. @throws {IntegrityError} too many */
   images(indexJson: Bytes): ArchivedImage[] | undefined {
     const index = indexSchema.safeParse(jsonValue(indexJson)).data;
     if (index === undefined) return undefined;
-    return [...Map.groupBy(index.manifests, nameOf)].flatMap(([name, descriptors]) => {
+    const images: ArchivedImage[] = [];
+    let layers = 0;
+    for (const [name, descriptors] of Map.groupBy(index.manifests, nameOf)) {
       const manifest = name === undefined ? undefined : this.#resolve(descriptors);
-      return name === undefined || manifest === undefined ? [] : [archived(name, manifest)];
-    });
+      if (name === undefined || manifest === undefined) continue;
+      layers += 1 + manifest.layers.length;
+      if (layers > LAYERS_LIMIT) throw tooMany();
+      images.push(archived(name, manifest));
+    }
+    return images;
   }
 
-  #resolve(descriptors: readonly Descriptor[]): Manifest | undefined {
+  #resolve(descriptors: readonly Descriptor[], level = 1): Manifest | undefined {
     const images = descriptors.filter(({ platform }) => platform?.os !== NO_PLATFORM);
     const ours = images.find(({ platform }) =>
       platform?.os === "linux" && platform.architecture === this.#architecture
@@ -86,8 +96,13 @@ export class OciLayout {
     const [only, ...others] = images;
     const digest = (ours ?? (others.length === 0 ? only : undefined))?.digest ?? "";
     const index = this.#indexes.get(digest); // cannot name itself: it would have to hold its own digest
-    return index === undefined ? this.#manifests.get(digest) : this.#resolve(index);
+    if (index === undefined) return this.#manifests.get(digest);
+    return level < LEVELS_LIMIT ? this.#resolve(index, level + 1) : undefined;
   }
+}
+
+function tooMany(): IntegrityError {
+  return new IntegrityError("The archive describes too many images");
 }
 
 function nameOf({ annotations }: Descriptor): string | undefined {

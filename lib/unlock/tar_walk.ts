@@ -1,11 +1,18 @@
 import type { Bytes } from "../bytes.ts";
-import { paddedSize, parsePaxRecords, parseTarHeader, TAR_BLOCK_BYTES, type TarHeader } from "../docker/tar.ts";
+import {
+  hasContent,
+  paddedSize,
+  parsePaxRecords,
+  parseTarHeader,
+  TAR_BLOCK_BYTES,
+  type TarHeader,
+} from "../docker/tar.ts";
 import { IntegrityError } from "../errors.ts";
 
 /** Long names, pax records and the files that are collected are small. */
 const CONTENT_LIMIT_BYTES = 1024 * 1024;
 
-/** Collects files of an archive. Paths are without a leading `./`. */
+/** Collects files of an archive. Paths are as an engine unpacks them: without `.`, and without a slash in front. */
 export interface FileCollector {
   /** Whether the content is wanted; asked once for each regular file that is not empty. */
   wants(path: string, sizeBytes: number): boolean;
@@ -24,9 +31,10 @@ export class TarWalk {
   /** Room for what is being read; `undefined` for a content that nobody wants. */
   #gathered: Bytes | undefined = new Uint8Array(TAR_BLOCK_BYTES);
   #leftBytes = TAR_BLOCK_BYTES;
-  /** What pax records or a GNU long name say of the entry that comes next. */
-  #nextName: string | undefined;
-  #nextSize: number | undefined;
+  /** What a GNU long name and pax records say of the entry that comes next; the long name is stronger, as it is to Docker. */
+  #longName: string | undefined;
+  #paxName: string | undefined;
+  #paxSize: number | undefined;
 
   /** Whether the first header has been read, and is one. */
   begun = false;
@@ -82,9 +90,13 @@ export class TarWalk {
   }
 
   #annotated({ name, sizeBytes, type }: TarHeader): TarHeader {
-    const header = { name: this.#nextName ?? name, sizeBytes: this.#nextSize ?? sizeBytes, type };
-    this.#nextName = undefined;
-    this.#nextSize = undefined;
+    const header = {
+      name: this.#longName ?? this.#paxName ?? name,
+      sizeBytes: hasContent(type) ? this.#paxSize ?? sizeBytes : 0,
+      type,
+    };
+    this.#longName = this.#paxName = undefined;
+    this.#paxSize = undefined;
     return header;
   }
 
@@ -93,22 +105,25 @@ export class TarWalk {
   }
 
   #afterContent(header: TarHeader, content: Bytes): void {
-    if (header.type === "L") this.#nextName = new TextDecoder().decode(content).replace(/\0[^]*$/, "");
+    if (header.type === "L") this.#longName = new TextDecoder().decode(content).replace(/\0[^]*$/, "");
     else if (header.type === "x") this.#takeRecords(parsePaxRecords(content));
     else this.#files.take(pathOf(header), content);
   }
 
   #takeRecords(records: ReadonlyMap<string, string>): void {
-    this.#nextName = records.get("path") ?? this.#nextName;
+    this.#paxName = records.get("path") ?? this.#paxName;
     const size = records.get("size");
     if (size === undefined) return;
     if (!/^\d{1,15}$/.test(size)) throw new IntegrityError("The tar archive names an impossible size");
-    this.#nextSize = Number(size);
+    this.#paxSize = Number(size);
   }
 }
 
+/** The path that an engine unpacks to. @throws {IntegrityError} it goes up: no archive of images has such a one */
 function pathOf({ name }: TarHeader): string {
-  return name.replace(/^\.\//, "");
+  const segments = name.split("/").filter((segment) => segment !== "" && segment !== ".");
+  if (segments.includes("..")) throw new IntegrityError("The tar archive names a path that leads upwards");
+  return segments.join("/");
 }
 
 /** An entry that tells something of the next one. Global pax records (`g`) say nothing that matters here. */

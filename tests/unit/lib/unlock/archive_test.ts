@@ -247,3 +247,57 @@ Deno.test("checkedArchive() tells its source when it fails or is given up", asyn
   await checkedArchive(endless(), [IMAGE]).cancel("given up");
   assert.deepEqual(reasons, [error, "given up"]);
 });
+
+/** An entry with another type, and pax records or a GNU long name before it. */
+function typed(type: string, name: string, content: Bytes, sizeBytes = content.byteLength): Bytes {
+  const header = tarHeader(name, sizeBytes);
+  header.set(utf8(type), 156);
+  header.fill(0x20, 148, 156);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.set(utf8(`${sum.toString(8).padStart(6, "0")}\0 `), 148);
+  return concat(header, content, tarPadding(content.byteLength));
+}
+
+function pax(name: string, value: string): Bytes {
+  const rest = ` ${name}=${value}\n`;
+  const length = [2, 3].map((digits) => rest.length + digits).find((sum) => String(sum).length + rest.length === sum);
+  return typed("x", "pax", utf8(`${length}${rest}`));
+}
+
+Deno.test("checkedArchive() reads the entries that an engine reads, whatever pax records say of a folder's size", async () => {
+  const hidden = manifest("azaion/evil:1"); // an engine takes a folder for empty, and this for the next entry
+  const archive = concat(manifest(IMAGE), pax("size", String(hidden.byteLength)), typed("5", "x", hidden, 0), tarEnd());
+  assert.match(await refusal(archive), /does not hold "azaion\/a:1"/, "the second list is the one that counts");
+});
+
+Deno.test("checkedArchive() goes by the name that an engine goes by", async () => {
+  const evil = utf8(JSON.stringify([{ RepoTags: ["azaion/evil:1"] }]));
+  const long = typed("L", "././@LongLink", utf8("manifest.json\0"));
+  const names = [concat(long, pax("path", "x"), file("y", evil)), concat(pax("path", "x"), long, file("y", evil))];
+  for (const spelling of ["/manifest.json", ".//./manifest.json", "//manifest.json"]) names.push(file(spelling, evil));
+  for (const second of names) assert.match(await refusal(concat(manifest(IMAGE), second, tarEnd())), /does not hold/);
+  const upwards = concat(manifest(IMAGE), file("x/../manifest.json", evil), tarEnd());
+  assert.match(await refusal(upwards), /is damaged/);
+});
+
+Deno.test("checkedArchive() bounds the list that a small OCI index stands for", async () => {
+  const layers = Array.from({ length: 2000 }, () => ({ digest: HOST.digest }));
+  const large = blob({ config: { digest: HOST.digest }, layers });
+  const named = (index: number) => ({
+    digest: large.digest,
+    annotations: { "io.containerd.image.name": `azaion/x${index}:1` },
+  });
+  const manifests = Array.from({ length: 5000 }, (_, index) => named(index)); // would be a list of a gigabyte
+  assert.match(await refusal(ociArchive({ manifests }, large.entry)), /describes too many images/);
+});
+
+Deno.test("checkedArchive() does not follow indexes of indexes without end", async () => {
+  let nested = blob({ manifests: [{ digest: HOST.digest, platform: HOST.platform }] });
+  const entries = [nested.entry, HOST.entries];
+  for (let level = 0; level < 15_000; level++) {
+    nested = blob({ manifests: [{ digest: nested.digest }] });
+    entries.push(nested.entry);
+  }
+  const archive = ociArchive({ manifests: [{ digest: nested.digest, ...NAMED }] }, ...entries);
+  assert.match(await refusal(archive), /does not hold "azaion\/a:1"/);
+});
