@@ -38,7 +38,8 @@ export const dateTime = z.string().transform((text, context) => {
 
 /** `true` or `false` in a query. */
 export const booleanParameter = z.string().transform((text, context) => {
-  const value = BOOLEANS[text.toLowerCase()];
+  const word = text.toLowerCase();
+  const value = Object.hasOwn(BOOLEANS, word) ? BOOLEANS[word] : undefined;
   if (value !== undefined) return value;
   context.addIssue({ code: "custom", message: "Input should be a valid boolean" });
   return z.NEVER;

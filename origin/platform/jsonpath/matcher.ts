@@ -257,7 +257,7 @@ class Walk {
         const matches = this.#matcherOf(predicate.pattern, predicate.flags);
         return this.#any(predicate.of, scope, [null], (value) => {
           if (typeof value !== "string") return "unknown";
-          this.#spend(value.length);
+          this.#spend(value.length * (matches.cost ?? 1));
           return matches(value);
         });
       }

@@ -83,7 +83,18 @@ Deno.test("readQuery() takes the last of each parameter, and all of those that a
     external_id__in: ["/"],
     revoked: true,
   });
-  for (const query of ["page=0", "page=1.5", "page=", "page_size=4", "page_size=101", "revoked=maybe"]) {
+  for (
+    const query of [
+      "page=0",
+      "page=1.5",
+      "page=",
+      "page_size=4",
+      "page_size=101",
+      "revoked=maybe",
+      "revoked=constructor",
+      "revoked=__proto__",
+    ]
+  ) {
     assert.ok(await read(query) instanceof InvalidRequestError, query);
   }
 });

@@ -133,3 +133,20 @@ Deno.test("textMatcher() takes linear time and refuses what would not", async ()
   assert.equal((await textMatcher("^b$", "m"))("a\nb"), true);
   assert.equal((await textMatcher("a.b", "s"))("a\nb"), true);
 });
+
+Deno.test("textMatcher() refuses patterns that repeat too much, and tells what a character costs", async () => {
+  for (const pattern of ["(a?){999}".repeat(90), `(${"a?".repeat(400)}){999}`, "((a{10}b){10}c){10}".repeat(20)]) {
+    await assert.rejects(textMatcher(pattern, ""), /repeats too much/);
+  }
+  for (const pattern of ["^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{12}$", "\\d{4}-\\d{2}", "[]{9999}]{3}", "a{,5}", "x{2"]) {
+    await textMatcher(pattern, "i");
+  }
+  assert.equal((await textMatcher("abc", "")).cost, 1.25);
+  assert.ok(((await textMatcher("(a?){500}a{500}", "")).cost ?? 0) > 500);
+});
+
+Deno.test("pathMatches() spends for a pattern what the pattern costs", async () => {
+  const path = '$ ? (@ like_regex "(a?){500}a{500}")';
+  await assert.rejects(matches(path, "a".repeat(100), 50_000), BudgetError);
+  assert.equal(await matches(path, "a", 50_000), false);
+});
