@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { jsonValue } from "../lib/bytes.ts";
 import { type ErrorCode, RateLimitedError, TallyError, UpstreamError } from "../lib/errors.ts";
+import { parseContentLength } from "../lib/http/byte_ranges.ts";
 import type { HttpAnswer, HttpClient, HttpRequest } from "../lib/http/client.ts";
 import { type ByteStream, collect } from "../lib/streams.ts";
 import { EXIT_CODES } from "./exit_codes.ts";
@@ -11,6 +12,8 @@ const ANSWER_LIMIT_BYTES = 64 * 1024;
 const LOAD_TIMEOUT_MS = 120_000;
 /** An upload answers when all of it is published; counted from its last byte. */
 const UPLOAD_TIMEOUT_MS = 600_000;
+
+const DEFAULT_PAUSE_SECONDS = 60;
 
 const loginSchema = z.object({ role: z.string(), expires_in: z.number() });
 const statusSchema = z.looseObject({
@@ -104,9 +107,8 @@ export class DeviceClient {
     const { headers, body } = version === undefined && !allowDowngrade
       ? await this.#call(`load/${encodeURIComponent(name)}`, request)
       : await this.#call(versionPath(folder, name, wanted), { timeoutMs: LOAD_TIMEOUT_MS });
-    const length = headers.get("content-length");
     const source = headers.get("x-tally-source") ?? undefined;
-    return { body, sizeBytes: length === null ? undefined : Number(length), source };
+    return { body, sizeBytes: parseContentLength(headers), source };
   }
 
   /** Publishes `data`, which has exactly `sizeBytes`, and says in which format. */
@@ -159,7 +161,8 @@ export function problemError(status: number, headers: Headers, text: string): Ta
   const code = knownCode(problem.code) ?? CODE_OF_STATUS[status] ?? "upstream";
   const message = problem.detail ?? problem.title ?? `The device answered with status ${status}`;
   if (status !== 429) return new TallyError(code, message);
-  return new RateLimitedError(message, Number(headers.get("retry-after") ?? 60));
+  const pause = headers.get("retry-after") ?? "";
+  return new RateLimitedError(message, /^\d{1,6}$/.test(pause) ? Number(pause) : DEFAULT_PAUSE_SECONDS);
 }
 
 /** `code` when it is one of ours. */

@@ -1,6 +1,7 @@
 import { UsageError } from "../lib/errors.ts";
 import { TIME_LIMIT_SECONDS } from "../lib/split/manifest.ts";
 
+const DAY_CHARACTERS = "2027-12-31".length;
 const DAY_SECONDS = 24 * 60 * 60;
 const UNIT_SECONDS: Readonly<Record<string, number>> = { h: 60 * 60, d: DAY_SECONDS, y: 365 * DAY_SECONDS };
 const SPAN = /^(\d{1,5})([hdy])$/;
@@ -28,5 +29,6 @@ function fromSpan(text: string, nowSeconds: number): number | undefined {
 
 function fromDate(text: string): number | undefined {
   const ms = DATE.test(text) ? Date.parse(text) : NaN;
-  return Number.isNaN(ms) ? undefined : Math.floor(ms / 1000);
+  if (Number.isNaN(ms) || !new Date(ms).toISOString().startsWith(text.slice(0, DAY_CHARACTERS))) return undefined; // 2027-02-31
+  return Math.floor(ms / 1000);
 }

@@ -43,7 +43,8 @@ export async function readSubmission(path: string, io: Io): Promise<SubmissionFi
   return /\.csv$/i.test(path) ? { items: itemsOfCsv(text) } : itemsOfJson(text, path);
 }
 
-function itemsOfJson(text: string, path: string): SubmissionFile {
+/** Items of a JSON text: a list of them, or the body of a run. @throws {InvalidInputError} */
+export function itemsOfJson(text: string, path: string): SubmissionFile {
   const parsed = fileSchema.safeParse(jsonOrUndefined(text));
   if (parsed.success) return parsed.data;
   throw new InvalidInputError("items", `"${path}" holds neither a JSON list of items nor the body of a run`);
@@ -55,6 +56,7 @@ function itemsOfJson(text: string, path: string): SubmissionFile {
  */
 export function itemsOfCsv(text: string): ItemCreation[] {
   const [columns = [], ...rows] = parseCsv(text.replace(/^\ufeff/, ""));
+  if (new Set(columns).size < columns.length) throw new InvalidInputError("csv", "The CSV has a column twice");
   const missing = FIXED_COLUMNS.filter((name) => !columns.includes(name));
   if (missing.length > 0) throw new InvalidInputError("csv", `The CSV lacks the column ${missing.join(", ")}`);
   const items = new Map<string, { external_id: string; input_artifacts: ItemCreation["input_artifacts"][number][] }>();
@@ -78,16 +80,24 @@ function metadataOf(cells: ReadonlyMap<string, string>): JsonObject {
   return metadata;
 }
 
+/** Metadata lie no deeper in any sheet. */
+const DEPTH_LIMIT = 32;
+
 /** Puts the value of a text (a number, `true`, `false`, `null`, a text in quotation marks, or else itself) at `a.b.c`. */
 export function setDeep(target: Record<string, unknown>, path: string, text: string): void {
-  const [key = "", ...rest] = path.split(".");
+  const keys = path.split(".", DEPTH_LIMIT + 1);
+  if (keys.length > DEPTH_LIMIT) throw new InvalidInputError("metadata", `A column has more than ${DEPTH_LIMIT} names`);
+  setAt(target, keys, text);
+}
+
+function setAt(target: Record<string, unknown>, [key = "", ...rest]: readonly string[], text: string): void {
   if (["__proto__", "constructor", "prototype"].includes(key)) {
     throw new InvalidInputError("metadata", `"${key}" is no name`);
   }
   if (rest.length === 0) return void (target[key] = scalarOf(text));
   const deeper = jsonObject.safeParse(target[key] ?? {});
   const next: Record<string, unknown> = { ...deeper.data };
-  setDeep(next, rest.join("."), text);
+  setAt(next, rest, text);
   target[key] = next;
 }
 

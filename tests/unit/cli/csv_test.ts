@@ -30,3 +30,9 @@ Deno.test("parseCsv() refuses stray quotation marks, and ends on any text", () =
     }
   }));
 });
+
+Deno.test("parseCsv() reads cells of any length", () => {
+  const long = "a".repeat(16 * 1024 * 1024);
+  const [row = []] = parseCsv(`"${long}";"${'""'.repeat(1_000_000)}"`);
+  assert.deepEqual(row.map((cell) => cell.length), [long.length, 1_000_000]);
+});

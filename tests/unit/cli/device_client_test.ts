@@ -26,6 +26,9 @@ Deno.test("problemError() keeps the pause that a busy device asks for", () => {
   const error = problemError(429, new Headers({ "retry-after": "7" }), '{"code":"rate_limited","detail":"Slow down"}');
   assert.ok(error instanceof RateLimitedError);
   assert.equal(error.retryAfterSeconds, 7);
+  const strange = problemError(429, new Headers({ "retry-after": "soon" }), "");
+  assert.ok(strange instanceof RateLimitedError);
+  assert.equal(strange.retryAfterSeconds, 60, "what is no number of seconds is none");
 });
 
 Deno.test("knownCode() takes no word from outside for a code", () => {

@@ -16,7 +16,20 @@ Deno.test("expirySeconds() reads spans from now, dates and times in UTC", () => 
 });
 
 Deno.test("expirySeconds() refuses what is no time, is past, or is beyond the year 9999", () => {
-  for (const text of ["", "soon", "90", "-1d", "0d", "2025-12-31", "2027-13-01", "2027-12-31T12:30", "99999y"]) {
+  for (
+    const text of [
+      "",
+      "soon",
+      "90",
+      "-1d",
+      "0d",
+      "2025-12-31",
+      "2027-13-01",
+      "2027-02-31",
+      "2027-12-31T12:30",
+      "99999y",
+    ]
+  ) {
     assert.throws(() => expirySeconds(text, NOW), UsageError, text);
   }
 });

@@ -31,6 +31,7 @@ Deno.test("itemsOfCsv() joins rows of one item, and puts metadata where its colu
 Deno.test("itemsOfCsv() refuses a table without the columns that it needs, and rows of another width", () => {
   assert.throws(() => itemsOfCsv("external_id;input\nx;y"), /lacks the column download_url/);
   assert.throws(() => itemsOfCsv("external_id;input;download_url\nx;y"), /Row 2 of the CSV has 2 cells, not 3/);
+  assert.throws(() => itemsOfCsv("external_id;input;download_url;input\na;b;c;d"), /has a column twice/);
   assert.throws(() => itemsOfCsv(""), /lacks the column external_id, input, download_url/);
 });
 
@@ -39,4 +40,8 @@ Deno.test("setDeep() reaches no prototype", () => {
     assert.throws(() => setDeep({}, path, "1"), InvalidInputError, path);
   }
   assert.equal(Object.getOwnPropertyDescriptor(Object.prototype, "x"), undefined);
+});
+
+Deno.test("setDeep() refuses a name of more parts than any metadata have, at once", () => {
+  assert.throws(() => setDeep({}, "a.".repeat(1_000_000), "1"), InvalidInputError);
 });
