@@ -1,10 +1,10 @@
 import { lookup } from "node:dns/promises";
 import { InterruptedError, TallyError, TooLargeError, UnavailableError } from "../../lib/errors.ts";
+import { mayConnect } from "../../lib/http/address_guard.ts";
 import { type HttpAnswer, httpClient } from "../../lib/http/client.ts";
 import { withRetry } from "../../lib/http/retry.ts";
 import { type ByteStream, watched } from "../../lib/streams.ts";
 import type { Clock } from "../../lib/system/clock.ts";
-import { mayFetchFrom } from "./address_guard.ts";
 import type { FetchInput } from "./input_source.ts";
 import { ItemInputError } from "./processor.ts";
 
@@ -76,7 +76,7 @@ async function allowedAddress({ protocol, username, password, hostname }: URL, r
   const addresses = await addressesOf(hostname.replace(/^\[|\]$/g, ""));
   const [address] = addresses;
   if (address === undefined) throw new ItemInputError(NOT_FETCHED, "The input cannot be read: its server is unknown");
-  if (addresses.every((each) => mayFetchFrom(each, rules))) return address;
+  if (addresses.every((each) => mayConnect(each, rules.allowPrivate ? "loopback" : "public"))) return address;
   throw new ItemInputError(REFUSED, "The server of the input is at an address that inputs are not read from");
 }
 

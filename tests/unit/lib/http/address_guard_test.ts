@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { mayFetchFrom } from "../../../../origin/platform/address_guard.ts";
+import { mayConnect, type Reach } from "../../../../lib/http/address_guard.ts";
 
 const OPEN = [
   "8.8.8.8",
@@ -13,8 +13,6 @@ const OPEN = [
 ];
 const PRIVATE = [
   ...[
-    "127.0.0.1",
-    "127.255.255.254",
     "10.0.0.1",
     "172.16.0.1",
     "172.31.255.255",
@@ -22,17 +20,11 @@ const PRIVATE = [
     "100.64.0.1",
     "198.18.0.1",
   ],
-  ...[
-    "::1",
-    "fd12::1",
-    "fc00::1",
-    "::ffff:127.0.0.1",
-    "::ffff:7f00:1",
-    "::ffff:10.0.0.1",
-    "::127.0.0.1",
-    "64:ff9b::7f00:1",
-    "2002:7f00:1::",
-  ],
+  ...["fd12::1", "fc00::1", "::ffff:10.0.0.1", "::10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::"],
+];
+const LOOPBACK = [
+  ...["127.0.0.1", "127.255.255.254", "::1", "[::1]", "::ffff:127.0.0.1", "::ffff:7f00:1", "::127.0.0.1"],
+  ...["64:ff9b::7f00:1", "2002:7f00:1::"],
 ];
 const NEVER = [
   ...[
@@ -70,23 +62,29 @@ const NEVER = [
   ],
 ];
 
-Deno.test("mayFetchFrom() opens private networks only when told to, and others never", () => {
-  const cases = [[OPEN, true, true], [PRIVATE, false, true], [NEVER, false, false]] as const;
-  for (const [addresses, closed, open] of cases) {
+const REACHES: readonly Reach[] = ["public", "private", "loopback"];
+
+Deno.test("mayConnect() opens the site and this machine only when told to, and others never", () => {
+  const cases: readonly (readonly [readonly string[], readonly boolean[]])[] = [
+    [OPEN, [true, true, true]],
+    [PRIVATE, [false, true, true]],
+    [LOOPBACK, [false, false, true]],
+    [NEVER, [false, false, false]],
+  ];
+  for (const [addresses, expected] of cases) {
     for (const address of addresses) {
-      assert.equal(mayFetchFrom(address, { allowPrivate: false }), closed, address);
-      assert.equal(mayFetchFrom(address, { allowPrivate: true }), open, address);
+      assert.deepEqual(REACHES.map((reach) => mayConnect(address, reach)), expected, address);
     }
   }
 });
 
-Deno.test("mayFetchFrom() judges an IPv4 address the same in each of its IPv6 forms", () => {
-  fc.assert(fc.property(fc.ipV4(), fc.boolean(), (address, allowPrivate) => {
+Deno.test("mayConnect() judges an IPv4 address the same in each of its IPv6 forms", () => {
+  fc.assert(fc.property(fc.ipV4(), fc.constantFrom(...REACHES), (address, reach) => {
     const bytes = address.split(".").map(Number);
     const hex = bytes.map((byte) => byte.toString(16).padStart(2, "0"));
-    const expected = mayFetchFrom(address, { allowPrivate });
+    const expected = mayConnect(address, reach);
     for (const form of [`::ffff:${address}`, `64:ff9b::${hex[0]}${hex[1]}:${hex[2]}${hex[3]}`]) {
-      assert.equal(mayFetchFrom(form, { allowPrivate }), expected, form);
+      assert.equal(mayConnect(form, reach), expected, form);
     }
   }));
 });

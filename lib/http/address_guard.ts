@@ -1,6 +1,9 @@
 import { BlockList, isIP } from "node:net";
 
-/** Networks that never hold anybody's input: this machine's neighbours, its cloud's metadata service, and no hosts at all. */
+/** How far a connection may lead: to everybody's servers, to those of this site as well, or to this machine as well. */
+export type Reach = "public" | "private" | "loopback";
+
+/** Networks of no server that somebody else may name: this machine's neighbours, its cloud's metadata service, and no hosts at all. */
 const NEVER: readonly (readonly [string, number])[] = [
   ["0.0.0.0", 8],
   ["169.254.0.0", 16],
@@ -27,13 +30,14 @@ const NEVER: readonly (readonly [string, number])[] = [
 const PRIVATE: readonly (readonly [string, number])[] = [
   ["10.0.0.0", 8],
   ["100.64.0.0", 10],
-  ["127.0.0.0", 8],
   ["172.16.0.0", 12],
   ["192.168.0.0", 16],
   ["198.18.0.0", 15],
-  ["::1", 128],
   ["fc00::", 7],
 ];
+
+/** This machine. @see RFC 1122, 3.2.1.3; RFC 4291, 2.5.3 */
+const LOOPBACK: readonly (readonly [string, number])[] = [["127.0.0.0", 8], ["::1", 128]];
 
 /** Prefixes of IPv6 that stand for an IPv4 address in their last four bytes. @see RFC 4291, RFC 6052, RFC 2765 */
 const EMBEDDED = /^(?:::ffff:(?:0:)?|64:ff9b::|::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
@@ -42,14 +46,16 @@ const SIX_TO_FOUR = /^2002:([0-9a-f]{1,4}):([0-9a-f]{1,4}):/;
 
 const neverList = listOf(NEVER);
 const privateList = listOf(PRIVATE);
+const loopbackList = listOf(LOOPBACK);
 
-/** Whether inputs may be read from an address. */
-export function mayFetchFrom(address: string, { allowPrivate }: { readonly allowPrivate: boolean }): boolean {
+/** Whether a connection may go to an address that somebody else has named, or that their name stands for. What is no address never. */
+export function mayConnect(address: string, reach: Reach): boolean {
   const canonical = canonicalAddress(address);
   if (canonical === undefined) return false;
   const family = isIP(canonical) === 6 ? "ipv6" : "ipv4";
   if (neverList.check(canonical, family)) return false;
-  return allowPrivate || !privateList.check(canonical, family);
+  if (loopbackList.check(canonical, family)) return reach === "loopback";
+  return reach !== "public" || !privateList.check(canonical, family);
 }
 
 /** An address as it is compared: an IPv4 address that hides in an IPv6 one comes out. */
