@@ -51,12 +51,13 @@ const OFFER_LIMIT_BYTES = 64 * 1024;
 /** Header in which a device says which key its grant is to be made for. */
 export const DEVICE_HEADER = "x-tally-device";
 
+const publisherKey = z.object({ crv: z.literal("Ed25519"), x: z.string().regex(/^[A-Za-z0-9_-]{43}$/) });
 const offerAnswer = z.object({ formats: z.array(z.string()) });
 const enrolAnswer: z.ZodType<EnrolAnswer> = z.object({
   kid: z.string(),
   state: z.enum(["pending", "approved", "revoked"]),
   publishers: z.array(
-    z.object({ kid: z.string(), name: z.string(), jwk: z.object({ crv: z.literal("Ed25519"), x: z.string() }) })
+    z.object({ kid: z.string(), name: z.string(), jwk: publisherKey })
       .transform(({ kid, name, jwk }) => ({ kid, name, publicX: jwk.x })),
   ),
 });

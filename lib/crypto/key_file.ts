@@ -37,7 +37,12 @@ export async function writeKeyPair(path: string, jwk: PrivateJwk): Promise<void>
 
 /** A whole key. @throws {ConfigurationError} there is none, it is for something else, or others than its owner may read it */
 export async function readPrivateKey(path: string, curve: Curve): Promise<PrivateJwk> {
-  const jwk = ofCurve(path, curve, parseKey(path, await readSecretFile(path), privateJwkSchema, "a private key"));
+  return await parsePrivateKey(path, await readSecretFile(path), curve);
+}
+
+/** The same from the bytes of a file. @throws {ConfigurationError} */
+export async function parsePrivateKey(path: string, bytes: Bytes, curve: Curve): Promise<PrivateJwk> {
+  const jwk = ofCurve(path, curve, parseKey(path, bytes, privateJwkSchema, "a private key"));
   KNOWN_SECRETS.keepFor(jwk, jwk.d);
   if (!await isPair(jwk)) throw unusable(path, "its two halves do not belong together");
   return jwk;
@@ -47,6 +52,11 @@ export async function readPrivateKey(path: string, curve: Curve): Promise<Privat
 export async function readPublicKey(path: string, curve?: Curve): Promise<PublicJwk> {
   const bytes = await readSmallFile(path, KEY_FILE_LIMIT_BYTES);
   if (bytes === undefined) throw unusable(path, "there is no such file");
+  return parsePublicKey(path, bytes, curve);
+}
+
+/** The same from the bytes of a file. @throws {ConfigurationError} */
+export function parsePublicKey(path: string, bytes: Bytes, curve?: Curve): PublicJwk {
   const jwk = parseKey(path, bytes, publicJwkSchema, "a public key (F.pub)");
   return curve === undefined ? jwk : ofCurve(path, curve, jwk);
 }

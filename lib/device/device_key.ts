@@ -12,11 +12,16 @@ export interface OwnKey extends DeviceKey {
   readonly publicX: string;
 }
 
-const fileSchema = z.object({ v: z.literal(1), publicX: z.string().length(43), wrapped: factWrappedSchema });
+const fileSchema = z.object({
+  v: z.literal(1),
+  publicX: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+  wrapped: factWrappedSchema,
+});
 
 type KeyFile = z.infer<typeof fileSchema>;
 
-const FILE: StateFile<KeyFile> = {
+/** The file of the device's key. */
+export const DEVICE_KEY_FILE: StateFile<KeyFile> = {
   name: "device_key.json",
   schema: fileSchema,
   remedy:
@@ -30,14 +35,14 @@ const FILE: StateFile<KeyFile> = {
  */
 export async function deviceKey(folder: StateFolder, facts: HardwareFacts): Promise<OwnKey> {
   return await folder.locked(async () => {
-    const file = await folder.read(FILE);
+    const file = await folder.read(DEVICE_KEY_FILE);
     return await (file === undefined ? make(folder, facts) : open(folder, file, facts));
   });
 }
 
 /** Name of this device's key; `undefined` when there is none yet. */
 export async function deviceKid(folder: StateFolder): Promise<string | undefined> {
-  const file = await folder.read(FILE);
+  const file = await folder.read(DEVICE_KEY_FILE);
   return file && await kidOf(file.publicX);
 }
 
@@ -56,7 +61,7 @@ async function open(folder: StateFolder, { publicX, wrapped }: KeyFile, facts: H
 }
 
 async function write(folder: StateFolder, publicX: string, secret: Bytes, facts: HardwareFacts): Promise<void> {
-  await folder.write(FILE.name, { v: 1, publicX, wrapped: await wrapByFacts(secret, facts, publicX) });
+  await folder.write(DEVICE_KEY_FILE.name, { v: 1, publicX, wrapped: await wrapByFacts(secret, facts, publicX) });
 }
 
 /** The raw bytes are overwritten. */

@@ -4,7 +4,11 @@ import type { Logger } from "../log.ts";
 import { deviceKey, type OwnKey } from "./device_key.ts";
 import type { StateFile, StateFolder } from "./state_folder.ts";
 
-const publisherSchema = z.object({ kid: z.string(), name: z.string(), publicX: z.string() });
+const publisherSchema = z.object({
+  kid: z.string(),
+  name: z.string(),
+  publicX: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
+});
 const standingSchema = z.object({
   kid: z.string(),
   state: z.enum(["pending", "approved", "revoked"]),
@@ -12,7 +16,8 @@ const standingSchema = z.object({
   publishers: z.array(publisherSchema).readonly(),
 });
 const fileSchema = z.object({ v: z.literal(1), apis: z.record(z.string(), standingSchema) });
-const FILE: StateFile<z.infer<typeof fileSchema>> = {
+/** The file of APIs and publishers. */
+export const TRUST_FILE: StateFile<z.infer<typeof fileSchema>> = {
   name: "trust.json",
   schema: fileSchema,
   remedy:
@@ -46,7 +51,7 @@ export interface EnrolmentDeps {
 
 /** Addresses of the APIs that this device has enrolled at. @throws {ConfigurationError} the file is damaged */
 export async function knownApis(folder: StateFolder): Promise<string[]> {
-  return Object.keys((await folder.read(FILE))?.apis ?? {});
+  return Object.keys((await folder.read(TRUST_FILE))?.apis ?? {});
 }
 
 /** The key of this device, its enrolment at an API, and the publishers whose manifests it believes. */
@@ -69,7 +74,7 @@ export class Enrolment {
 
   /** How the device stood when it last asked; `undefined` when it never did. */
   async standing(): Promise<Standing | undefined> {
-    return (await this.#deps.folder.read(FILE))?.apis[this.#deps.api];
+    return (await this.#deps.folder.read(TRUST_FILE))?.apis[this.#deps.api];
   }
 
   /** How the device stands; the API is asked unless it is known to be approved. */
@@ -91,12 +96,12 @@ export class Enrolment {
     const { kid, publicX } = await this.key();
     const answer = await enroll({ publicX, hardware: await hardware() }, signal);
     return await folder.locked(async () => {
-      const apis = (await folder.read(FILE))?.apis ?? {};
+      const apis = (await folder.read(TRUST_FILE))?.apis ?? {};
       const pinned = apis[api]?.publishers ?? [];
       const publishersDiffer = kidsOf(pinned) !== kidsOf(answer.publishers);
       const publishers = trustPublishers || pinned.length === 0 ? answer.publishers : pinned;
       const standing = { kid, state: answer.state, publishers };
-      await folder.write(FILE.name, { v: 1, apis: { ...apis, [api]: standing } });
+      await folder.write(TRUST_FILE.name, { v: 1, apis: { ...apis, [api]: standing } });
       const told = publishersDiffer && publishers === pinned;
       if (told) log.warning("publishers_differ", { api, pinned: kidsOf(pinned), named: kidsOf(answer.publishers) });
       return { ...standing, publishersDiffer: told };

@@ -15,14 +15,15 @@ const CLOCK_STEP_MS = 60_000;
 
 const fileSchema = z.object({
   v: z.literal(1),
-  clockMs: z.number(),
+  clockMs: z.number().min(0),
   /** By address of the API, and `folder/name`. */
   seq: z.record(z.string(), z.int().min(0)),
 });
 
 type FloorFile = z.infer<typeof fileSchema>;
 
-const FILE: StateFile<FloorFile> = {
+/** The file of floors. */
+export const FLOORS_FILE: StateFile<FloorFile> = {
   name: "floors.json",
   schema: fileSchema,
   remedy:
@@ -70,7 +71,7 @@ export class Floors {
       const { clockMs, seq } = await this.#read();
       const floor = seq[key] ?? 0;
       if (claim.seq < floor) throw olderVersion(claim, floor);
-      await this.#folder.write(FILE.name, {
+      await this.#folder.write(FLOORS_FILE.name, {
         v: 1,
         clockMs: Math.max(clockMs, nowMs),
         seq: { ...seq, [key]: claim.seq },
@@ -83,7 +84,7 @@ export class Floors {
   }
 
   async #read(): Promise<FloorFile> {
-    return await this.#folder.read(FILE) ?? { v: 1, clockMs: 0, seq: {} };
+    return await this.#folder.read(FLOORS_FILE) ?? { v: 1, clockMs: 0, seq: {} };
   }
 }
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { jsonValue, utf8, wipe } from "../bytes.ts";
+import { type Bytes, jsonValue, utf8, wipe } from "../bytes.ts";
 import { ConfigurationError, messageOf, UnavailableError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { ensureFolder, isTaken, lockFile, readSmallFile, writeSmallFile } from "../system/files.ts";
@@ -35,17 +35,15 @@ export class StateFolder {
    * What a file holds, or `undefined` when there is none.
    * @throws {ConfigurationError} it holds something else, or is no regular file; with its remedy
    */
-  async read<T>({ name, schema, remedy }: StateFile<T>): Promise<T | undefined> {
-    const path = join(this.path, name);
-    const damaged = (options?: ErrorOptions) =>
-      new ConfigurationError([`The file "${path}" is damaged: ${remedy}`], options);
+  async read<T>(file: StateFile<T>): Promise<T | undefined> {
+    const path = join(this.path, file.name);
     if (!await isTaken(path)) return undefined;
-    const bytes = await readSmallFile(path, FILE_LIMIT_BYTES);
-    if (bytes === undefined) throw damaged();
-    const parsed = schema.safeParse(jsonValue(bytes));
-    wipe(bytes);
-    if (parsed.success) return parsed.data;
-    throw damaged({ cause: parsed.error });
+    const bytes = await readSmallFile(path, FILE_LIMIT_BYTES) ?? new Uint8Array(0);
+    try {
+      return parseState(path, bytes, file);
+    } finally {
+      wipe(bytes);
+    }
   }
 
   /** Writes a file whole, so that it survives a power cut. Under {@link locked}. */
@@ -75,4 +73,11 @@ export class StateFolder {
     }
     throw new UnavailableError("device", `The state folder "${this.path}" is in use by another program`);
   }
+}
+
+/** What the bytes of a state file say. @throws {ConfigurationError} something else than its schema has; with its remedy */
+export function parseState<T>(path: string, bytes: Bytes, { schema, remedy }: StateFile<T>): T {
+  const parsed = schema.safeParse(jsonValue(bytes));
+  if (parsed.success) return parsed.data;
+  throw new ConfigurationError([`The file "${path}" is damaged: ${remedy}`], { cause: parsed.error });
 }

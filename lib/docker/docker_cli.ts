@@ -39,13 +39,17 @@ export function dockerCli(options: DockerCliOptions): RemovingEngine {
       return imageFacts(jsonValue(answerOf(result)));
     },
     async list(signal) {
-      const names = await docker.answer(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], signal);
-      return names.split("\n").filter((name) => name !== "" && !name.includes(NO_NAME)).sort();
+      return parseNames(await docker.answer(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"], signal));
     },
     async remove(references, signal) {
       await docker.answer(["image", "rm", "--", ...references], signal);
     },
   };
+}
+
+/** The names in a list of images, sorted. */
+export function parseNames(list: string): string[] {
+  return list.split("\n").filter((name) => name !== "" && !name.includes(NO_NAME)).sort();
 }
 
 /** The `docker` program with the environment that it always gets. */
@@ -150,7 +154,7 @@ async function eachLine(output: ByteStream, onMessage: (line: string) => void): 
 }
 
 /** The client's last line as a sentence of ours. */
-function failure(stderr: string): DockerError {
+export function failure(stderr: string): DockerError {
   const line = stderr.split("\n").findLast((line) => line.trim() !== "")?.trim() ?? "";
   if (/^(error during connect|cannot connect|permission denied while trying)/i.test(line)) {
     return new DockerError(

@@ -78,7 +78,10 @@ async function load(engine: EngineConnection, archive: ByteStream, options: Load
       signal,
     });
     if (answer.status !== 200) throw refusal(reasonOf(await jsonAnswer(answer)));
-    for await (const line of linesOf(answer.body)) say(line, onMessage);
+    for await (const line of linesOf(answer.body)) {
+      const said = parseLoadLine(line);
+      if (said !== "") onMessage(said);
+    }
     if (!feed.finished) throw refusal("it did not read the archive to its end");
   } catch (error) {
     throw feed.failure ?? engine.translated(error, "has made no progress for 10 minutes");
@@ -95,12 +98,14 @@ function familiarNames(names: readonly string[], { isPodman }: { readonly isPodm
   return names.map((name) => isPodman ? name.replace(PODMAN_PREFIX, "") : name);
 }
 
-/** Hands one line of a load on. The engine has answered 200 by then: only such a line says that it failed. */
-function say(line: string, onMessage: (line: string) => void): void {
+/**
+ * What one line of a load says. The engine has answered 200 by then: only such a line says that it failed.
+ * @throws {DockerError}
+ */
+export function parseLoadLine(line: string): string {
   const { error, stream, status, id, progressDetail } = parsed(progressSchema, jsonOf(line));
   if (error !== undefined) throw refusal(error);
   const { current, total } = progressDetail ?? {};
   const progress = current === undefined ? "" : ` (${current} of ${total} bytes)`;
-  const said = stream ?? `${status ?? ""} ${id ?? ""}${progress}`;
-  if (said.trim() !== "") onMessage(said.trim());
+  return (stream ?? `${status ?? ""} ${id ?? ""}${progress}`).trim();
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Bytes } from "../bytes.ts";
 import { ConfigurationError } from "../errors.ts";
 import { readSmallFile } from "../system/files.ts";
 import { type HardwareFacts, probeHardware } from "./probe.ts";
@@ -28,6 +29,11 @@ export function hardwareFacts({ hardwareFile, hardwareRoot }: HardwareSource): P
 async function readHardwareFile(path: string): Promise<HardwareFacts> {
   const bytes = await readSmallFile(path, FILE_LIMIT_BYTES);
   if (bytes === undefined) throw new ConfigurationError([`Cannot read HARDWARE_FILE "${path}": there is no such file`]);
+  return parseFacts(path, bytes);
+}
+
+/** The facts in the bytes of a file. @throws {ConfigurationError} it holds anything but facts */
+export function parseFacts(path: string, bytes: Bytes): HardwareFacts {
   try {
     return factsSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
   } catch (error) {
