@@ -2,7 +2,9 @@ import { utf8 } from "../lib/bytes.ts";
 import type { Settings } from "../lib/config/options.ts";
 import { messageOf } from "../lib/errors.ts";
 import type { Handler } from "../lib/http/listening.ts";
+import { isLoopback } from "../lib/http/loopback.ts";
 import { OPEN_FILES_LIMIT, serveHttp } from "../lib/http/server.ts";
+import { TlsFiles } from "../lib/http/tls_files.ts";
 import type { Logger } from "../lib/log.ts";
 import { serviceLog } from "../lib/logs/service_log.ts";
 import { createServices, type Services } from "../lib/services.ts";
@@ -47,7 +49,7 @@ export async function serveDevice(
   signal: AbortSignal,
   onListening: (url: string) => void,
 ): Promise<void> {
-  const { settings: { host, port, callerAuth, corsOrigins, stateDir }, log, clock } = services;
+  const { settings: { host, port, callerAuth, corsOrigins, stateDir, tlsCertFile, tlsKeyFile }, log, clock } = services;
   const app = createApp(services);
   const handle: Handler = corsOrigins === undefined
     ? (request, call) => healthAnswer(request) ?? app.fetch(request, call)
@@ -55,7 +57,11 @@ export async function serveDevice(
   signal.addEventListener("abort", () => void services.unlock.stop(), { once: true }); // nobody's call waits for it
   const onBrokenOff = (error: unknown) => log.error("answer_broken_off", { error: messageOf(error) });
   const onTrouble = (error: unknown) => log.error("listener_lost", { error: messageOf(error) });
-  const renewal = { onTrouble, isCrowded: () => openFileCount(stateDir) >= OPEN_FILES_LIMIT };
+  const tls = tlsCertFile === undefined || tlsKeyFile === undefined
+    ? undefined
+    : await TlsFiles.open(tlsCertFile, tlsKeyFile);
+  if (tls === undefined && !isLoopback(host)) log.warning("unencrypted", { host, reason: "TLS_CERT_FILE is not set" });
+  const renewal = { tls, onTrouble, isCrowded: () => openFileCount(stateDir) >= OPEN_FILES_LIMIT };
   await serveHttp(
     { host, port, clock, handlerAt: () => handle, onBrokenOff, renewal },
     signal,

@@ -74,7 +74,8 @@ function unknownNames(file: Readonly<Record<string, string>>): string[] {
   );
 }
 
-function contradictions({ callerAuth, host, jwtAlgorithms, jwtHs256SecretFile }: Settings): string[] {
+function contradictions(settings: Settings): string[] {
+  const { callerAuth, host, jwtAlgorithms, jwtHs256SecretFile, tlsCertFile, tlsKeyFile } = settings;
   const faults: string[] = [];
   if (callerAuth === "session" && !isLoopback(host)) {
     faults.push(
@@ -83,6 +84,9 @@ function contradictions({ callerAuth, host, jwtAlgorithms, jwtHs256SecretFile }:
   }
   if (jwtAlgorithms?.includes("HS256") && jwtHs256SecretFile === undefined) {
     faults.push("JWT_ALGORITHMS holds HS256, but JWT_HS256_SECRET_FILE is not set");
+  }
+  if ((tlsCertFile === undefined) !== (tlsKeyFile === undefined)) {
+    faults.push("TLS_CERT_FILE and TLS_KEY_FILE belong together: set both or neither");
   }
   return faults;
 }

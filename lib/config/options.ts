@@ -196,9 +196,12 @@ export const OPTIONS = {
   deviceUrl: option(
     "DEVICE_URL",
     serverUrl,
-    (environment) => `http://127.0.0.1:${environment("PORT") ?? "8080"}`,
+    (environment) =>
+      environment("TLS_CERT_FILE") === undefined
+        ? `http://127.0.0.1:${environment("PORT") ?? "8080"}`
+        : `https://localhost:${environment("PORT") ?? "8080"}`,
     "Device service that the commands talk to",
-    "http://127.0.0.1:PORT",
+    "http://127.0.0.1:PORT; https://localhost:PORT with TLS_CERT_FILE",
   ),
   imagesPath: option("IMAGES_PATH", text, "/opt/azaion/images.enc", "Encrypted image archive that an unlock opens"),
   apiVersion: option("API_VERSION", imageTag, "latest", "Tag that the images must carry"),
@@ -290,6 +293,13 @@ export const OPTIONS = {
     "session: local callers act as whoever is signed in; bearer: every call brings its own token",
     "session on loopback, bearer elsewhere",
   ),
+  tlsCertFile: option(
+    "TLS_CERT_FILE",
+    absolutePath,
+    undefined,
+    "File in PEM with the certificate of the device service, and those between it and its authority: it then speaks TLS only",
+  ),
+  tlsKeyFile: option("TLS_KEY_FILE", absolutePath, undefined, "File (mode 0600) in PEM with the key of TLS_CERT_FILE"),
   allowedHosts: option(
     "ALLOWED_HOSTS",
     hostNames,

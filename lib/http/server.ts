@@ -109,13 +109,13 @@ class RenewedServer {
       ]);
       if (signal.aborted) return;
       if (typeof woken === "object") await this.#reopen(woken.error, renewal, signal);
-      if (woken === "tick") tick = second(signal);
       if (woken === "tick") age++;
       const newTls = woken === "tick" && age % TLS_LOOK_SECONDS === 0 ? await nextPair(renewal) : undefined;
       const isCrowded = woken === "tick" && (renewal.isCrowded?.() ?? false);
       const isIdle = isLate && this.#current.live.length === 0;
       const isDue = isIdle || isCrowded || newTls !== undefined || age >= OVERDUE_SECONDS;
       if (isDue && this.#exchange({ ...renewal, isCrowded, newTls })) age = 0;
+      if (woken === "tick") tick = second(signal);
     }
   }
 

@@ -170,10 +170,13 @@ export const GRANTS: readonly Grant[] = [
     right: "read",
     programs: ["device"],
     what:
-      "`CDN_CONFIG`, `JWT_HS256_SECRET_FILE`, `PUBLISHER_KEY_FILE`, `REQUESTS_CA_BUNDLE`, `SSL_CERT_FILE`, `settingsFile`",
+      "`CDN_CONFIG`, `JWT_HS256_SECRET_FILE`, `PUBLISHER_KEY_FILE`, `REQUESTS_CA_BUNDLE`, `SSL_CERT_FILE`, `TLS_CERT_FILE`, `TLS_KEY_FILE`, `settingsFile`",
     reason: "Where the site has them.",
-    values: ({ settings: { cdnConfig, jwtHs256SecretFile, publisherKeyFile }, authorityFiles, settingsFile }) =>
-      present(cdnConfig, jwtHs256SecretFile, publisherKeyFile, ...authorityFiles, settingsFile),
+    values: ({ settings, authorityFiles, settingsFile }) => {
+      const { cdnConfig, jwtHs256SecretFile, publisherKeyFile, tlsCertFile, tlsKeyFile } = settings;
+      const files = [cdnConfig, jwtHs256SecretFile, publisherKeyFile, tlsCertFile, tlsKeyFile, settingsFile];
+      return present(...files, ...authorityFiles);
+    },
   },
   {
     right: "read",

@@ -108,12 +108,15 @@ function withFacts(site: Site): Site {
 function healthUrl(service: Service, { settings, origin }: Site): URL {
   const { host, port } = service === "device" ? settings : origin;
   const name = ANY_ADDRESS.get(host) ?? host;
-  return new URL(`http://${name.includes(":") && !name.startsWith("[") ? `[${name}]` : name}:${port}/health`);
+  const scheme = service === "device" && settings.tlsCertFile !== undefined ? "https" : "http";
+  return new URL(`${scheme}://${name.includes(":") && !name.startsWith("[") ? `[${name}]` : name}:${port}/health`);
 }
 
-function healthFlags({ hostname, port }: URL): string[] {
+/** The health check asks the service beside it whether it answers, by an address that stands in no certificate, and tells it nothing. */
+function healthFlags({ protocol, hostname, port }: URL): string[] {
   const fixed = FIXED_FLAGS.filter(({ forms }) => forms.includes("launcher")).map(({ flag }) => flag);
-  return [...fixed, `--allow-net=${hostname}:${port || 80}`];
+  if (protocol === "http:") return [...fixed, `--allow-net=${hostname}:${port || 80}`];
+  return [...fixed, `--allow-net=${hostname}:${port || 443}`, `--unsafely-ignore-certificate-errors=${hostname}`];
 }
 
 /** @see https://docs.docker.com/reference/dockerfile/#env for what has to be escaped */

@@ -74,6 +74,7 @@ Deno.test("doctorChecks() name each thing that is not in its place", async () =>
     "state folder": "warning",
     "cache folder": "configuration",
     "audit trail": "integrity",
+    "TLS": "ok",
     "hardware facts": "configuration",
     "API": "unavailable",
     "clock": "unavailable",

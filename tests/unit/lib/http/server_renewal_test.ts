@@ -1,58 +1,13 @@
 import assert from "node:assert/strict";
 import { utf8 } from "../../../../lib/bytes.ts";
-import type { Handler } from "../../../../lib/http/listening.ts";
-import { type Renewal, serveHttp } from "../../../../lib/http/server.ts";
+import { serveHttp } from "../../../../lib/http/server.ts";
 import { byteStream } from "../../../../lib/streams.ts";
 import { systemClock } from "../../../../lib/system/clock.ts";
 import { readAll, writeAll } from "../../../support/raw_http.ts";
+import { startTimedServer } from "../../../support/timed_server.ts";
 
 const PIECE_BYTES = 64 * 1024;
 const MINUTE = 60;
-
-/** A server whose seconds pass when the test says so. */
-async function start(handler: Handler, renewal: Partial<Renewal> = {}) {
-  const stop = new AbortController();
-  const listening = Promise.withResolvers<URL>();
-  const troubles: unknown[] = [];
-  let tick = Promise.withResolvers<void>();
-  let waiting = Promise.withResolvers<void>();
-  const second = (signal: AbortSignal) => {
-    waiting.resolve();
-    signal.addEventListener("abort", () => tick.resolve());
-    return tick.promise;
-  };
-  const ended = serveHttp(
-    {
-      host: "127.0.0.1",
-      port: 0,
-      clock: systemClock,
-      handlerAt: () => handler,
-      renewal: { onTrouble: (error) => troubles.push(error), second, ...renewal },
-    },
-    stop.signal,
-    listening.resolve,
-  );
-  const url = await listening.promise;
-  return {
-    url,
-    port: Number(url.port),
-    troubles,
-    async seconds(count: number) {
-      for (let passed = 0; passed < count; passed++) {
-        await waiting.promise;
-        waiting = Promise.withResolvers();
-        const { resolve } = tick;
-        tick = Promise.withResolvers();
-        resolve();
-      }
-      await waiting.promise;
-    },
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await ended;
-    },
-  };
-}
 
 async function connectAndSay(port: number, text: string): Promise<Deno.TcpConn> {
   const connection = await Deno.connect({ hostname: "127.0.0.1", port });
@@ -75,7 +30,7 @@ const SLOW: readonly (readonly [string, string])[] = [
 ];
 for (const [what, text] of SLOW) {
   Deno.test(`serveHttp() closes a connection that is slow to ask within a minute: ${what}`, async () => {
-    await using server = await start(() => new Response("whole"));
+    await using server = await startTimedServer(() => new Response("whole"));
     using connection = await connectAndSay(server.port, text);
     await get(server.url); // by now the other one has been taken
     await server.seconds(MINUTE);
@@ -88,7 +43,7 @@ for (const [what, text] of SLOW) {
 Deno.test("serveHttp() lets a call under way go on while a minute passes", async () => {
   const begun = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
-  await using server = await start(async ({ url }) => {
+  await using server = await startTimedServer(async ({ url }) => {
     if (!url.endsWith("/slow")) return new Response("quick");
     begun.resolve();
     await release.promise;
@@ -106,7 +61,7 @@ Deno.test("serveHttp() lets a call under way go on while a minute passes", async
 
 Deno.test("serveHttp() sheds connections without a call at once when too many files are open", async () => {
   let isCrowded = false;
-  await using server = await start(() => new Response("x"), { isCrowded: () => isCrowded });
+  await using server = await startTimedServer(() => new Response("x"), { isCrowded: () => isCrowded });
   using connection = await connectAndSay(server.port, "GET / HT");
   await get(server.url);
   isCrowded = true;
@@ -119,7 +74,7 @@ Deno.test("serveHttp() sheds connections without a call at once when too many fi
 Deno.test("serveHttp() gives an answer up that its caller does not take, with all that it holds", async () => {
   const cancelled = Promise.withResolvers<void>();
   const endless = () => byteStream(() => Promise.resolve(new Uint8Array(PIECE_BYTES)), () => cancelled.resolve());
-  await using server = await start(
+  await using server = await startTimedServer(
     ({ url }, call) => new Response(url.endsWith("/endless") ? call.paced(endless()) : "x"),
     { stallMs: 20 },
   );
@@ -136,7 +91,7 @@ Deno.test("serveHttp() breaks no call off because of a caller who takes nothing"
   const release = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<void>();
   const endless = () => byteStream(() => Promise.resolve(new Uint8Array(PIECE_BYTES)), () => cancelled.resolve());
-  await using server = await start(async ({ url }, call) => {
+  await using server = await startTimedServer(async ({ url }, call) => {
     if (url.endsWith("/endless")) return new Response(call.paced(endless()));
     begun.resolve();
     await release.promise;
@@ -153,7 +108,7 @@ Deno.test("serveHttp() breaks no call off because of a caller who takes nothing"
 });
 
 Deno.test("serveHttp() takes no port on which somebody else listens", async () => {
-  await using first = await start(() => new Response("first"));
+  await using first = await startTimedServer(() => new Response("first"));
   const second = { host: "127.0.0.1", port: first.port, clock: systemClock, handlerAt: () => () => new Response() };
   for (const renewal of [undefined, { onTrouble: () => {} }]) {
     await assert.rejects(
