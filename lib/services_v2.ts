@@ -17,6 +17,7 @@ import { archiveSmallPart, openArchive } from "./resources/archive_v2.ts";
 import { v2Finder } from "./resources/load_v2.ts";
 import type { FindResource } from "./resources/open_resource.ts";
 import { versionOpener } from "./resources/small_part_v2.ts";
+import { UnitDownloads } from "./resources/unit_downloads.ts";
 import type { StageUpload } from "./resources/upload.ts";
 import { v2Stager } from "./resources/upload_v2.ts";
 import { publisherKey } from "./split/manifest_signature.ts";
@@ -68,12 +69,13 @@ export function resourcesInV2(settings: Settings, deps: ServicesV2Deps): Service
   const floors = new Floors({ folder, api: address, clock });
   const cache = new ContentCache(settings.modelCacheDir, quota);
   const pending = new Turns();
+  const downloads = new UnitDownloads({ cache, pending, log, clock });
   const openVersion = versionOpener({
     ask: (...call) => api.smallPart(...call),
     ...{ enrolment, floors, log },
     userId: () => userOf(session),
   });
-  const loading = { openVersion, cdn, media, cache, pending, log, clock };
+  const loading = { openVersion, cdn, media, cache, downloads, pending, log, clock };
   const archive = { ...loading, enrolment, floors, userId: () => userOf(session) };
   return {
     ...{ enrolment, floors, isOffered },

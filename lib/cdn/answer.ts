@@ -32,7 +32,7 @@ export function storedObject(what: string, answer: RangeAnswer, { range, ifMatch
     const span = resolveRange(range, contentLength);
     const whole = span.start === 0 && span.end === contentLength;
     const sizeBytes = span.end - span.start;
-    return { body: whole ? body : cut(body, span), sizeBytes, totalBytes: contentLength, etag };
+    return { body: whole ? body : cut(body, span), sizeBytes, totalBytes: contentLength, etag, isCut: !whole };
   }
   const totalBytes = totalOf(what, range, contentRange, contentLength);
   return { body, sizeBytes: contentLength, totalBytes, etag };

@@ -49,15 +49,19 @@ export class ContentCache {
   }
 
   /**
-   * What of a big part of `sizeBytes` came before, to be gone on with; or a beginning. Room for the rest is made first.
+   * What of a big part of `sizeBytes` came before, to be gone on with; or a beginning. Room for the rest is made first. `undefined` when somebody
+   * has brought all of it meanwhile.
    * @throws {ConflictError} somebody else is at it; {DiskFullError}
    */
-  async begin(name: ContentName, sizeBytes: number): Promise<PartialFile> {
-    const file = await PartialFile.open(await this.#path(name));
+  async begin(name: ContentName, sizeBytes: number): Promise<PartialFile | undefined> {
+    const path = await this.#path(name);
+    const file = await PartialFile.open(path);
     try {
+      if ((await fileFacts(path))?.sizeBytes === sizeBytes) return void file.discard();
       await this.#quota.makeRoom(Math.max(0, sizeBytes - file.sizeBytes));
       return file;
     } catch (error) {
+      if (file.isEmpty) file.discard();
       file[Symbol.dispose]();
       throw error;
     }

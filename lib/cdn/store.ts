@@ -45,6 +45,8 @@ export interface StoredObject {
   /** Size of the whole object. */
   readonly totalBytes: number;
   readonly etag: string;
+  /** The store knows no ranges: it sends the whole object for each, and what was not asked for is read and dropped. */
+  readonly isCut?: boolean;
 }
 
 /** Bytes of known size that can be read more than once, so that an upload can be repeated. */

@@ -38,16 +38,16 @@ export function unitEnd({ layout, sizeBytes }: BigPart, index: number): number {
   return Math.min(unitStart(layout, index + 1), sizeBytes);
 }
 
-/**
- * Compares one unit, as it was fetched, with the list: what downloads fetch again by.
- * @throws {IntegrityError} step `unit-hash`
- */
-export function checkUnitHash(hashes: Bytes, index: number, unit: Bytes): Promise<void> {
+/** Whether one unit, as it was fetched, is the one of the list: what downloads fetch again by. */
+export function hasUnitHash(hashes: Bytes, index: number, unit: Bytes): boolean {
   const digest = createHash("sha256").update(unit).digest(); // WebCrypto copies what it hashes
-  if (equalBytes(digest, hashes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES))) return Promise.resolve();
-  return Promise.reject(
-    new IntegrityError(`Unit ${index} of the big part is not the one that was published`, { step: "unit-hash" }),
-  );
+  return equalBytes(digest, hashes.subarray(index * HASH_BYTES, (index + 1) * HASH_BYTES));
+}
+
+/** @throws {IntegrityError} step `unit-hash`: a unit is not the one of the list */
+export function checkUnitHash(hashes: Bytes, index: number, unit: Bytes): void {
+  if (hasUnitHash(hashes, index, unit)) return;
+  throw new IntegrityError(`Unit ${index} of the big part is not the one that was published`, { step: "unit-hash" });
 }
 
 /**
@@ -87,6 +87,6 @@ async function checkEnd(reader: ByteReader): Promise<void> {
 }
 
 async function openUnit(unit: Bytes, { cipher, hashes }: BigPart, place: UnitPlace): Promise<Bytes> {
-  if (hashes !== undefined) await checkUnitHash(hashes, place.index, unit);
+  if (hashes !== undefined) checkUnitHash(hashes, place.index, unit);
   return await cipher.open(unit, place);
 }

@@ -56,7 +56,7 @@ export class DigestFront {
   async #catchUp(): Promise<void> {
     while (this.#isNextThere()) {
       const index = this.#next;
-      const bytes = await this.#file.readAt(index * this.#plan.segmentBytes, this.#plan.sizeOf(index));
+      const bytes = await this.#file.readAt(this.#plan.startOf(index), this.#plan.sizeOf(index));
       if (this.#next !== index) return; // stopped meanwhile
       this.#digest.update(bytes);
       release(bytes);

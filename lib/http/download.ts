@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
-import { release } from "../bytes.ts";
+import { type Bytes, release } from "../bytes.ts";
 import { IntegrityError, InterruptedError } from "../errors.ts";
 import { requireSpace } from "../system/disk_space.ts";
 import { PartialFile } from "../system/partial_file.ts";
@@ -13,8 +13,14 @@ import {
   type JournalHead,
   parseJournal,
 } from "./download_journal.ts";
-import { DownloadPlan, isJournaled } from "./download_plan.ts";
-import { DOWNLOAD_RETRY, type DownloadRequest, isPinned, type TransferOptions } from "./download_request.ts";
+import { DownloadPlan, isJournaled, type SegmentLayout } from "./download_plan.ts";
+import {
+  DOWNLOAD_RETRY,
+  type DownloadRequest,
+  isPinned,
+  SEGMENT_BYTES,
+  type TransferOptions,
+} from "./download_request.ts";
 import { downloadWhole } from "./download_whole.ts";
 import { type BegunRange, ChangedError, RangeFetcher } from "./range_fetcher.ts";
 import { withRetry } from "./retry.ts";
@@ -28,7 +34,6 @@ export interface DownloadResult {
   readonly reusedBytes: number;
 }
 
-const SEGMENT_BYTES = 1024 * 1024;
 /** What is asked for while the size is not known. */
 const FIRST_BYTES = 4 * 1024 * 1024;
 const RESTARTS = 3;
@@ -43,10 +48,18 @@ const RESTARTS = 3;
  * {InterruptedError} by the signal; the errors of the last source. But for the digest, the next call goes on from there.
  */
 export async function download(request: DownloadRequest, options: TransferOptions): Promise<DownloadResult> {
-  if (request.sources.length > 1 && !isPinned(request)) {
-    throw new TypeError("Several sources of a download need a digest or a check of each segment");
-  }
+  checkRequest(request);
   using file = await PartialFile.open(request.path, request.mode);
+  return await downloadInto(file, request, options);
+}
+
+/** The same into a file that the caller has opened, and closes. */
+export async function downloadInto(
+  file: PartialFile,
+  request: DownloadRequest,
+  options: TransferOptions,
+): Promise<DownloadResult> {
+  checkRequest(request);
   let fetchedBytes = 0;
   for (let restarts = 0;; restarts++) {
     const run = new DownloadRun(request, options, file);
@@ -62,6 +75,14 @@ export async function download(request: DownloadRequest, options: TransferOption
       file.forget();
     }
   }
+}
+
+function checkRequest(request: DownloadRequest): void {
+  if (isPinned(request) && (request.sizeBytes !== undefined || request.sink === undefined)) return;
+  if (request.sources.length > 1) {
+    throw new TypeError("Several sources of a download need a digest or a check of each segment");
+  }
+  if (request.sink !== undefined) throw new TypeError("A sink of a download needs its size, and a digest or a check");
 }
 
 /** A file without a byte is of no use to the next run. */
@@ -91,7 +112,7 @@ class DownloadRun {
     if (sizeBytes !== undefined && isPinned(this.#request)) {
       return await this.#begin({ identity, sizeBytes, segmentBytes });
     }
-    const begun = await openFirst(this.#request, this.#options, firstBytes(segmentBytes));
+    const begun = await openFirst(this.#request, this.#options, firstBytes(this.#layout));
     try {
       const { totalBytes, etag } = begun.opened;
       if (totalBytes === undefined || !isPinned(this.#request) && etag === undefined) {
@@ -103,8 +124,13 @@ class DownloadRun {
     }
   }
 
+  get #layout(): SegmentLayout {
+    const { segmentBytes = SEGMENT_BYTES, leadBytes } = this.#request;
+    return { segmentBytes, leadBytes };
+  }
+
   async #goOn({ head, entries }: Journal): Promise<DownloadResult> {
-    const plan = new DownloadPlan(head.sizeBytes, head.segmentBytes);
+    const plan = new DownloadPlan(head.sizeBytes, this.#layout);
     await this.#restore(plan, entries);
     await requireSpace(dirname(this.#file.path), head.sizeBytes - plan.doneBytes);
     return await this.#run(plan, head);
@@ -117,7 +143,7 @@ class DownloadRun {
       this.#file.discard();
       throw error;
     }
-    const plan = new DownloadPlan(head.sizeBytes, head.segmentBytes);
+    const plan = new DownloadPlan(head.sizeBytes, this.#layout);
     if (isJournaled(plan)) this.#file.append(formatHead(head));
     return await this.#run(plan, head, begun);
   }
@@ -139,28 +165,38 @@ class DownloadRun {
     return isSame ? journal : undefined;
   }
 
-  /** Segments count when their bytes are still those of the journal: a power cut may have lost some. */
+  /** Segments count when their bytes are still the right ones: a power cut may have lost some. */
   async #restore(plan: DownloadPlan, entries: readonly JournalEntry[]): Promise<void> {
-    for (const entry of entries) {
+    const { sink } = this.#request;
+    for (const entry of entries.toSorted((one, other) => one.index - other.index)) {
       if (entry.index >= plan.count) continue;
+      await sink?.ready();
       this.#options.signal.throwIfAborted();
-      const bytes = await this.#file.readAt(entry.index * plan.segmentBytes, plan.sizeOf(entry.index));
-      if (bytes.byteLength === plan.sizeOf(entry.index) && crc32(bytes) === entry.crc32) plan.done(entry.index);
-      release(bytes);
+      const bytes = await this.#file.readAt(plan.startOf(entry.index), plan.sizeOf(entry.index));
+      const isRight = bytes.byteLength === plan.sizeOf(entry.index) && await this.#isStillRight(entry, bytes);
+      if (isRight) plan.done(entry.index);
+      if (!isRight || sink?.take(entry.index, bytes) !== true) release(bytes);
     }
   }
 
+  /** What they must be is compared where it is known, and else what the journal says of them. */
+  async #isStillRight({ index, crc32: expected }: JournalEntry, bytes: Bytes): Promise<boolean> {
+    const { verify } = this.#request;
+    return verify === undefined ? crc32(bytes) === expected : await verify(index, bytes);
+  }
+
   async #fetch(plan: DownloadPlan, { etag }: JournalHead, begun: BegunRange | undefined): Promise<void> {
-    const { path, sources, verify, digest } = this.#request;
+    const { path, name = path, sources, verify, digest, sink } = this.#request;
     const front = digest && new DigestFront(this.#file, plan, digest());
     const fetcher = new RangeFetcher({
-      name: path,
+      name,
       plan,
       file: this.#file,
       sources,
       etag: isPinned(this.#request) ? undefined : etag,
       verify,
       front,
+      sink,
       begun,
     }, this.#options);
     try {
@@ -174,7 +210,7 @@ class DownloadRun {
     }
     if (await front?.matches() !== false) return;
     this.#file.discard();
-    throw new IntegrityError(`Cannot download "${path}": all of it came, but its digest is wrong`);
+    throw new IntegrityError(`Cannot download "${name}": all of it came, but its digest is wrong`);
   }
 
   /** Nothing vouches for a second range: all comes in one stream, and once more after a break. */
@@ -188,8 +224,8 @@ class DownloadRun {
 }
 
 /** Whole segments, so that it is the first run of a plan. */
-function firstBytes(segmentBytes: number): number {
-  return Math.max(1, Math.floor(FIRST_BYTES / segmentBytes)) * segmentBytes;
+function firstBytes({ segmentBytes, leadBytes = 0 }: SegmentLayout): number {
+  return Math.max(1, Math.floor(FIRST_BYTES / segmentBytes)) * segmentBytes + leadBytes;
 }
 
 /** Begins at the first source that answers. */

@@ -4,23 +4,33 @@ export interface Run {
   readonly end: number;
 }
 
+/** How an object is cut into segments. All have one size, but that the last may be shorter, and the first longer. */
+export interface SegmentLayout {
+  readonly segmentBytes: number;
+  /** Bytes in front of the first segment that belong to it, such as a header; none where it is not given. */
+  readonly leadBytes?: number | undefined;
+}
+
 const MISSING = 0;
 const CLAIMED = 1;
 const DONE = 2;
 
 /** Which segments of an object of known size are there, which are on their way, and which are still to be asked for. */
 export class DownloadPlan {
-  readonly segmentBytes: number;
   readonly totalBytes: number;
+  readonly #leadBytes: number;
+  readonly #segmentBytes: number;
   readonly #states: Uint8Array;
   readonly #suspects = new Set<number>();
   #doneBytes = 0;
   #low = 0;
 
-  constructor(totalBytes: number, segmentBytes: number) {
+  constructor(totalBytes: number, { segmentBytes, leadBytes = 0 }: SegmentLayout) {
     this.totalBytes = totalBytes;
-    this.segmentBytes = segmentBytes;
-    this.#states = new Uint8Array(Math.ceil(totalBytes / segmentBytes));
+    this.#leadBytes = leadBytes;
+    this.#segmentBytes = segmentBytes;
+    const least = totalBytes > 0 ? 1 : 0;
+    this.#states = new Uint8Array(Math.max(least, Math.ceil((totalBytes - leadBytes) / segmentBytes)));
   }
 
   /** How many segments there are. */
@@ -33,9 +43,19 @@ export class DownloadPlan {
     return this.#doneBytes;
   }
 
-  /** Size of a segment; the last may be shorter. */
+  /** As how many segments so many bytes count; not always a whole number. */
+  segmentsOf(sizeBytes: number): number {
+    return sizeBytes / this.#segmentBytes;
+  }
+
+  /** Offset of a segment in the object; its size for the one behind the last. */
+  startOf(index: number): number {
+    return index === 0 ? 0 : Math.min(this.totalBytes, this.#leadBytes + index * this.#segmentBytes);
+  }
+
+  /** Size of a segment. */
   sizeOf(index: number): number {
-    return Math.min(this.segmentBytes, this.totalBytes - index * this.segmentBytes);
+    return this.startOf(index + 1) - this.startOf(index);
   }
 
   isDone(index: number): boolean {

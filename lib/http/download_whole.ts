@@ -2,12 +2,10 @@ import { release } from "../bytes.ts";
 import { IntegrityError, UnavailableError } from "../errors.ts";
 import { byteReader } from "../streams.ts";
 import type { PartialFile } from "../system/partial_file.ts";
-import { DOWNLOAD_RETRY, type DownloadRequest, type TransferOptions } from "./download_request.ts";
+import { DOWNLOAD_RETRY, type DownloadRequest, SEGMENT_BYTES, type TransferOptions } from "./download_request.ts";
 import type { OpenedRange } from "./range_source.ts";
 import { limitedStream } from "./rate_limit.ts";
 import { withRetry } from "./retry.ts";
-
-const SEGMENT_BYTES = 1024 * 1024;
 
 /** Where a whole download goes, and what of it has begun. */
 export interface WholeDownload {
@@ -43,20 +41,21 @@ async function openWhole({ sources: [source] }: DownloadRequest, signal: AbortSi
 }
 
 async function readWhole(
-  { path, segmentBytes = SEGMENT_BYTES, verify, digest }: DownloadRequest,
+  request: DownloadRequest,
   { limit, signal, onProgress, onBytes }: TransferOptions & { readonly onBytes: (count: number) => void },
   file: PartialFile,
   opened: OpenedRange,
 ): Promise<number> {
+  const { path, name = path, segmentBytes = SEGMENT_BYTES, leadBytes = 0, verify, digest } = request;
   const reader = byteReader(limit === undefined ? opened.body : limitedStream(opened.body, limit, signal));
   const running = digest?.();
   let sizeBytes = 0;
   try {
     for (let index = 0;; index++) {
-      const bytes = await reader.read(segmentBytes);
+      const bytes = await reader.read(segmentBytes + (index === 0 ? leadBytes : 0));
       onBytes(bytes.byteLength);
       if (bytes.byteLength === 0) break;
-      if (await verify?.(index, bytes) === false) throw wrong(path, `segment ${index} is not what it must be`);
+      if (await verify?.(index, bytes) === false) throw wrong(name, `segment ${index} is not what it must be`);
       file.writeAt(sizeBytes, bytes);
       running?.update(bytes);
       sizeBytes += bytes.byteLength;
@@ -67,12 +66,12 @@ async function readWhole(
     await reader.cancel().catch(() => undefined); // it has failed, or it is read to its end
   }
   if (sizeBytes !== (opened.totalBytes ?? sizeBytes)) {
-    throw new UnavailableError("CDN", `Cannot download "${path}": the answer was broken off`);
+    throw new UnavailableError("CDN", `Cannot download "${name}": the answer was broken off`);
   }
-  if (running?.matches() === false) throw wrong(path, "all of it came, but its digest is wrong");
+  if (running?.matches() === false) throw wrong(name, "all of it came, but its digest is wrong");
   return sizeBytes;
 }
 
-function wrong(path: string, why: string): IntegrityError {
-  return new IntegrityError(`Cannot download "${path}": ${why}`);
+function wrong(name: string, why: string): IntegrityError {
+  return new IntegrityError(`Cannot download "${name}": ${why}`);
 }

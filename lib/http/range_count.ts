@@ -30,6 +30,12 @@ export class RangeCount {
     this.#settled = true;
   }
 
+  /** Whoever takes the segments is slower than they come: this window says nothing of the ranges. */
+  heldBack(): void {
+    this.#sinceMs = undefined;
+    this.#segments = 0;
+  }
+
   /** A segment has arrived. Looks at the rate after each window of at least a second and eight segments. */
   arrived(nowMs: number): void {
     if (this.#settled) return;

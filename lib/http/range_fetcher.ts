@@ -6,7 +6,7 @@ import type { PartialFile } from "../system/partial_file.ts";
 import type { DigestFront } from "./digest_front.ts";
 import { formatEntry } from "./download_journal.ts";
 import { type DownloadPlan, isJournaled, type Run } from "./download_plan.ts";
-import { DOWNLOAD_RETRY, type TransferOptions, type VerifySegment } from "./download_request.ts";
+import { DOWNLOAD_RETRY, type SegmentSink, type TransferOptions, type VerifySegment } from "./download_request.ts";
 import { RangeCount } from "./range_count.ts";
 import type { OpenedRange, RangeSource } from "./range_source.ts";
 import { limitedStream } from "./rate_limit.ts";
@@ -40,6 +40,7 @@ export interface RangeFetch {
   readonly etag: string | undefined;
   readonly verify: VerifySegment | undefined;
   readonly front: DigestFront | undefined;
+  readonly sink: SegmentSink | undefined;
   /** What the first of the sources has begun to send already. */
   readonly begun: BegunRange | undefined;
 }
@@ -104,9 +105,8 @@ export class RangeFetcher {
   /** Short enough that all ranges end at about the same time, long enough that a far server's answer is worth the wait. */
   #runSegments(): number {
     const { plan } = this.#job;
-    if (this.#begun !== undefined) return Math.floor(this.#begun.endBytes / plan.segmentBytes);
-    const missing = (plan.totalBytes - plan.doneBytes) / plan.segmentBytes;
-    const share = Math.floor(missing / (this.#count.target * RUNS_PER_RANGE));
+    if (this.#begun !== undefined) return Math.floor(plan.segmentsOf(this.#begun.endBytes));
+    const share = Math.floor(plan.segmentsOf(plan.totalBytes - plan.doneBytes) / (this.#count.target * RUNS_PER_RANGE));
     return Math.min(LARGEST_RUN_SEGMENTS, Math.max(LEAST_RUN_SEGMENTS, share));
   }
 
@@ -114,8 +114,7 @@ export class RangeFetcher {
     try {
       for (let run: Run | undefined = first; run !== undefined; run = this.#nextRun()) await this.#fetchRun(run);
     } catch (error) {
-      this.#failure ??= { error };
-      this.#stop.abort();
+      this.#fail(error);
     }
   }
 
@@ -134,7 +133,7 @@ export class RangeFetcher {
       } catch (error) {
         if (this.#signal.aborted) throw error;
         failures = plan.doneBytes > doneBytes ? 1 : failures + 1;
-        if (isWorthAnother(error) && failures < this.#retry.attempts) {
+        if (isWorthAnother(error) && failures < (state.source.attempts ?? this.#retry.attempts)) {
           await this.#options.clock.sleep(retryPauseMs(error, failures, this.#retry), this.#signal);
         } else {
           this.#drop(state, error);
@@ -164,11 +163,12 @@ export class RangeFetcher {
     const others = this.#sources.filter((other) => other !== state && other.failure === undefined);
     if (others.length === 0 || error instanceof ChangedError && this.#job.etag !== undefined) throw error;
     state.failure = error;
+    this.#options.onLostSource?.({ source: state.source.name, error });
   }
 
   async #attempt(state: SourceState, run: Run): Promise<void> {
     const { plan, etag } = this.#job;
-    const span = { start: run.next * plan.segmentBytes, end: Math.min(run.end * plan.segmentBytes, plan.totalBytes) };
+    const span = { start: plan.startOf(run.next), end: plan.startOf(run.end) };
     const opened = this.#takeBegun() ?? await state.source.open(span, { ifEtag: etag, signal: this.#signal });
     const body = this.#options.limit === undefined
       ? opened.body
@@ -218,27 +218,52 @@ export class RangeFetcher {
 
   async #readSegment(state: SourceState, index: number, reader: ByteReader): Promise<void> {
     const { plan, verify, name } = this.#job;
+    await this.#untilWelcome();
     const bytes = await reader.read(plan.sizeOf(index));
     this.fetchedBytes += bytes.byteLength;
     if (bytes.byteLength < plan.sizeOf(index)) {
       throw new UnavailableError("CDN", `Cannot download "${name}": the answer was broken off`);
     }
     if (plan.isDone(index)) return release(bytes);
-    if (verify === undefined || await verify(index, bytes)) this.#accept(index, bytes);
-    else this.#refuse(state, index);
+    if (verify === undefined || await verify(index, bytes)) return this.#accept(index, bytes);
     release(bytes);
+    this.#refuse(state, index);
+  }
+
+  async #untilWelcome(): Promise<void> {
+    const ready = this.#job.sink?.ready();
+    if (ready === undefined) return;
+    this.#count.heldBack();
+    await ready;
   }
 
   #accept(index: number, bytes: Bytes): void {
-    const { plan, file, front } = this.#job;
-    file.writeAt(index * plan.segmentBytes, bytes);
-    if (isJournaled(plan)) file.append(formatEntry({ index, crc32: crc32(bytes) }));
+    const { plan, front, sink } = this.#job;
+    this.#write(index, bytes);
     plan.done(index);
     front?.offer(index, bytes);
     this.#save(bytes.byteLength);
+    if (sink?.take(index, bytes) !== true) release(bytes);
     this.#options.onProgress?.(plan.doneBytes, plan.totalBytes);
     this.#count.arrived(this.#options.clock.now());
     this.#grow();
+  }
+
+  /** What the disk does not take ends the download: no source is to blame. */
+  #write(index: number, bytes: Bytes): void {
+    const { plan, file } = this.#job;
+    try {
+      file.writeAt(plan.startOf(index), bytes);
+      if (isJournaled(plan)) file.append(formatEntry({ index, crc32: crc32(bytes) }));
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#stop.abort();
   }
 
   /** The segment is asked for again, alone, and of another source if there is one; a source that often errs is left. */
@@ -267,10 +292,8 @@ export class RangeFetcher {
     this.#unsavedBytes += sizeBytes;
     if (this.#unsavedBytes < CHECKPOINT_BYTES || this.#checkpoint !== undefined) return;
     this.#unsavedBytes = 0;
-    this.#checkpoint = this.#job.file.checkpoint().catch((error) => {
-      this.#failure ??= { error };
-      this.#stop.abort();
-    }).finally(() => this.#checkpoint = undefined);
+    this.#checkpoint = this.#job.file.checkpoint().catch((error) => this.#fail(error))
+      .finally(() => this.#checkpoint = undefined);
   }
 }
 

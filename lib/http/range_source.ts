@@ -33,6 +33,8 @@ export interface OpenedRange {
 export interface RangeSource {
   /** For messages; no address with a signature in it. */
   readonly name: string;
+  /** Attempts of one range without progress, where this source is worth fewer than the download makes. */
+  readonly attempts?: number;
   open(range: Span | undefined, options: { ifEtag?: string | undefined; signal: AbortSignal }): Promise<OpenedRange>;
 }
 

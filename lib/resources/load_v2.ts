@@ -1,9 +1,10 @@
 import { type Bytes, toBase64Url } from "../bytes.ts";
 import type { ContentCache, ContentName } from "../cdn/content_cache.ts";
-import type { Media } from "../cdn/media.ts";
+import type { Media, OnMedium } from "../cdn/media.ts";
 import type { ObjectStore } from "../cdn/store.ts";
+import { storeSource } from "../cdn/store_source.ts";
 import { allUnits, type BigPart, HASH_BYTES, type UnitRange } from "../crypto/open_units.ts";
-import { plainStart, unitStart } from "../crypto/unit_layout.ts";
+import { plainStart } from "../crypto/unit_layout.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { bigPart, hashList, plainRange } from "../split/big_part.ts";
@@ -13,11 +14,13 @@ import { type ByteStream, byteStream, collect } from "../streams.ts";
 import type { Clock } from "../system/clock.ts";
 import { readSmallFile } from "../system/files.ts";
 import type { Turns } from "../system/turns.ts";
-import { CacheDownload } from "./cache_download.ts";
+import { CacheRepair } from "./cache_repair.ts";
 import type { FindResource, OpenBody, OpenResource } from "./open_resource.ts";
 import type { OpenVersion } from "./small_part_v2.ts";
-import { openedUnits } from "./unit_feed.ts";
-import { fileUnits, mediumUnits, partialUnits, storeUnits, type UnitSource } from "./unit_sources.ts";
+import type { UnitDownloadJob } from "./unit_download.ts";
+import type { UnitDownloads } from "./unit_downloads.ts";
+import { openedUnits, type UnitFeed } from "./unit_feed.ts";
+import { fileUnits, instead, mediumUnits, storeUnits, type UnitSource } from "./unit_sources.ts";
 
 /** What loading in format v2 needs. */
 export interface LoadV2Deps {
@@ -26,6 +29,7 @@ export interface LoadV2Deps {
   /** Where big parts may lie nearer than in the CDN. */
   readonly media?: Media | undefined;
   readonly cache: ContentCache;
+  readonly downloads: UnitDownloads;
   /** What goes on in the cache behind a caller. */
   readonly pending: Turns;
   readonly log: Logger;
@@ -53,7 +57,7 @@ export async function openedResource(
   const { manifest } = opened;
   const hashes = await hashList(manifest, await fetchHashList(deps, manifest, { signal }));
   const big = await bigPart(opened, hashes);
-  const loading = new Loading(deps, { manifest, big, signal });
+  const loading = new Loading(deps, { manifest, big, hashes, signal });
   return {
     format: "v2",
     sizeBytes: manifest.plain.size,
@@ -68,6 +72,7 @@ export async function openedResource(
 interface LoadState {
   readonly manifest: Manifest;
   readonly big: BigPart;
+  readonly hashes: Bytes;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -80,46 +85,50 @@ class Loading {
     this.#state = state;
   }
 
-  /** All of it; a download fills the cache on the way. */
+  /**
+   * All of it: from the cache, else by a download into it, which all who want it share. Where the cache cannot take it, or fails on the way, the
+   * rest comes in one stream.
+   */
   async whole(): Promise<OpenBody> {
-    const { big, manifest } = this.#state;
-    const range = allUnits(big);
+    const range = allUnits(this.#state.big);
     const cached = await this.#cached(range);
-    if (cached !== undefined) {
-      return { body: this.#feed(range, [cached, this.#store(range)]), source: "cache" };
+    if (cached !== undefined) return this.#fromCache(range, cached);
+    const media = await this.#media();
+    const streams = this.#streams(range, media);
+    const units = await this.#deps.downloads.follow(this.#job(media));
+    if (units === undefined) {
+      const late = await this.#cached(range);
+      return late === undefined ? this.#from(range, streams) : this.#fromCache(range, late);
     }
-    const download = await CacheDownload.start(this.#deps, nameOf(manifest), big.sizeBytes);
-    const begun = download?.file === undefined ? [] : [partialUnits(download.file, { big, end: range.end })];
-    const media = await this.#media(range);
-    const feed = this.#feed(range, [...begun, ...media, this.#store(range)], download);
-    return { body: feed, source: media.length > 0 ? "media" : "cdn" };
+    this.#state.signal?.addEventListener("abort", () => units.leave(), { once: true });
+    return this.#from(range, [units, ...streams.map((source) => instead(source, () => units.isLost))]);
   }
 
   /** Some bytes of it, from the units that hold them. */
   async part({ start, end }: { readonly start: number; readonly end: number }): Promise<OpenBody> {
     const { big } = this.#state;
-    const wanted = plainRange(big, start, end);
-    const cached = await this.#cached(wanted.units);
-    const near = cached === undefined ? await this.#media(wanted.units) : [cached];
-    const feed = this.#feed(wanted.units, [...near, this.#store(wanted.units)]);
-    const skippedBytes = start - plainStart(big.layout, wanted.units.first);
-    return { body: cut(feed, skippedBytes, end - start), source: near[0]?.name ?? "cdn" };
+    const { units } = plainRange(big, start, end);
+    const cached = await this.#cached(units);
+    const { body, source } = cached === undefined
+      ? this.#from(units, this.#streams(units, await this.#media()))
+      : this.#fromCache(units, cached);
+    return { body: cut(body, start - plainStart(big.layout, units.first), end - start), source };
   }
 
-  #feed(range: UnitRange, sources: readonly UnitSource[], download?: CacheDownload): ByteStream {
-    const { manifest, big } = this.#state;
-    const { cache, log } = this.#deps;
-    const hadCache = sources[0]?.name === "cache" && download === undefined;
-    const offsetOf = (index: number) => unitStart(big.layout, index);
-    return openedUnits({
-      ...{ big, range, sources, log, name: `${manifest.folder}/${manifest.name}` },
-      onUnit: (index, unit, from) => {
-        if (from === "cache") return;
-        download?.write(offsetOf(index), unit);
-        if (hadCache) this.#later(() => cache.repair(nameOf(manifest), offsetOf(index), unit.slice()));
-      },
-      onEnd: (complete) => this.#later(async () => await download?.end(complete ? big.sizeBytes : undefined)),
+  /** What is damaged there is fetched, and mended. */
+  #fromCache(range: UnitRange, cached: UnitSource): OpenBody {
+    const { big, manifest } = this.#state;
+    const repair = new CacheRepair(this.#deps, nameOf(manifest), big);
+    return this.#from(range, [cached, this.#store(range)], (index, unit, from) => {
+      if (from !== cached.name) repair.mend(index, unit);
     });
+  }
+
+  #from(range: UnitRange, sources: readonly UnitSource[], onUnit?: UnitFeed["onUnit"]): OpenBody {
+    const { big } = this.#state;
+    const { log } = this.#deps;
+    const body = openedUnits({ big, range, sources, log, name: this.#title, ...(onUnit && { onUnit }) });
+    return { body, source: sources[0]?.name ?? "cdn" };
   }
 
   /** A cache that cannot be read keeps the resource from nobody. */
@@ -135,12 +144,17 @@ class Loading {
     }
   }
 
-  async #media({ end }: UnitRange): Promise<UnitSource[]> {
+  async #media(): Promise<OnMedium[]> {
     const { big, manifest } = this.#state;
-    const name = nameOf(manifest);
-    const query = { bucket: name.folder, key: name.key, sizeBytes: big.sizeBytes };
-    const found = await this.#deps.media?.find(query) ?? [];
-    return found.map((medium) => mediumUnits(medium, name, { big, end }));
+    const { folder, key } = nameOf(manifest);
+    return await this.#deps.media?.find({ bucket: folder, key, sizeBytes: big.sizeBytes }) ?? [];
+  }
+
+  /** One behind the other, each read in one stream. */
+  #streams(range: UnitRange, media: readonly OnMedium[]): UnitSource[] {
+    const { big, manifest } = this.#state;
+    const wanted = { big, end: range.end };
+    return [...media.map((medium) => mediumUnits(medium, nameOf(manifest), wanted)), this.#store(range)];
   }
 
   #store(range: UnitRange): UnitSource {
@@ -149,12 +163,23 @@ class Loading {
     return storeUnits(cdn, nameOf(manifest), { big, end: range.end }, { clock, signal });
   }
 
-  #later(work: () => Promise<void>): void {
-    const { pending, log } = this.#deps;
-    const { folder, key } = nameOf(this.#state.manifest);
-    const quiet = () =>
-      work().catch((error) => log.warning("cache_not_changed", { folder, key, why: messageOf(error) }));
-    void pending.take(`${folder}/${key}`, quiet);
+  #job(media: readonly OnMedium[]): UnitDownloadJob {
+    const { big, hashes, manifest } = this.#state;
+    const object = nameOf(manifest);
+    const common = { object, sizeBytes: big.sizeBytes };
+    const sources = [
+      ...media.map(({ store, facts: { etag } }) =>
+        storeSource({ ...common, name: "media", store: () => Promise.resolve(store), etag, attempts: 1 })
+      ),
+      storeSource({ ...common, name: "cdn", store: this.#deps.cdn }),
+    ];
+    return { object, name: this.#title, big, hashes, sources, from: media.length > 0 ? "media" : "cdn" };
+  }
+
+  /** For messages and log lines. */
+  get #title(): string {
+    const { folder, name } = this.#state.manifest;
+    return `${folder}/${name}`;
   }
 }
 

@@ -19,8 +19,6 @@ export interface UnitFeed {
   readonly name: string;
   /** Each unit that is right, in any order, before it is opened; and where it came from. The bytes are not to be kept. */
   readonly onUnit?: (index: number, unit: Bytes, from: UnitSource["name"]) => void;
-  /** Once, in the end: whether all units came and were right. */
-  readonly onEnd?: (complete: boolean) => void;
 }
 
 /** A unit that came wrong is asked for again so many times, in all of the sources. */
@@ -33,46 +31,54 @@ const REPEATS = 2;
  * The stream fails with {@link IntegrityError} (steps `unit-hash`, `unit-tag`) when no source has the right unit, or with the error of the last source.
  */
 export function openedUnits(feed: UnitFeed): ByteStream {
-  const { big, range, sources, onUnit, onEnd } = feed;
+  const { big, range, sources, onUnit } = feed;
   const lastIndex = allUnits(big).end - 1;
   const turns = new Turns(); // a source is read by one at a time
+  const stop = new AbortController();
+  const reading = { ...feed, signal: stop.signal };
   let next = range.first;
   let left = range.end - range.first;
   let closing: Promise<unknown> | undefined;
-  const close = (complete: boolean) => {
-    if (closing === undefined) onEnd?.(complete);
-    return closing ??= turns.take("", () => Promise.all(sources.map((source) => source[Symbol.asyncDispose]())));
-  };
+  const close = () =>
+    closing ??= turns.take("", () => Promise.all(sources.map((source) => source[Symbol.asyncDispose]())));
   const open = async (index: number, first: ReadUnit): Promise<Bytes> => {
     const { unit, source } = await check(feed, index, first).catch((error) =>
-      turns.take("", () => readAgain(feed, index, first.source, error))
+      turns.take("", () => readAgain(reading, index, first.source, error))
     );
     onUnit?.(index, unit, source.name);
     const plain = await big.cipher.open(unit, { index, isLast: index === lastIndex });
-    if (--left === 0) await close(true);
+    if (--left === 0) await close();
     return plain;
   };
   return piecesInFlight(UNITS_IN_FLIGHT, {
     async start() {
       if (next >= range.end) return undefined;
       const index = next++;
-      return { piece: open(index, await turns.take("", () => readFirst(feed, index))) };
+      return { piece: open(index, await turns.take("", () => readFirst(reading, index))) };
     },
-    cancel: async () => void await close(false),
+    async cancel() {
+      stop.abort(); // somebody may wait for a unit
+      await close();
+    },
   });
 }
+
+/** A feed that is read, until the signal is aborted. */
+type Reading = UnitFeed & { readonly signal: AbortSignal };
 
 interface ReadUnit {
   readonly unit: Bytes;
   readonly source: UnitSource;
 }
 
-async function readFirst({ sources, log, name }: UnitFeed, index: number): Promise<ReadUnit> {
+async function readFirst({ sources, log, name, signal }: Reading, index: number): Promise<ReadUnit> {
   let failure: unknown = new Error("A feed needs a source that has all units");
-  for (const source of sources.filter((candidate) => candidate.has(index))) {
+  for (const source of sources) {
+    if (!source.has(index)) continue;
     try {
-      return { unit: await source.read(index), source };
+      return { unit: await source.read(index, signal), source };
     } catch (error) {
+      if (signal.aborted) throw error;
       failure = error;
       log.warning("unit_source_failed", { name, index, source: source.name, why: messageOf(error) });
     }
@@ -80,22 +86,25 @@ async function readFirst({ sources, log, name }: UnitFeed, index: number): Promi
   throw failure;
 }
 
+/** Rejects with {@link IntegrityError}, also at once. */
+// deno-lint-ignore require-await
 async function check({ big }: UnitFeed, index: number, read: ReadUnit): Promise<ReadUnit> {
+  if (read.source.isChecked) return read;
   if (big.hashes === undefined) throw new TypeError("Units from anywhere are opened with a list of hashes only");
-  await checkUnitHash(big.hashes, index, read.unit);
+  checkUnitHash(big.hashes, index, read.unit);
   return read;
 }
 
-async function readAgain(feed: UnitFeed, index: number, failed: UnitSource, error: unknown): Promise<ReadUnit> {
+async function readAgain(feed: Reading, index: number, failed: UnitSource, error: unknown): Promise<ReadUnit> {
   if (!(error instanceof IntegrityError)) throw error;
-  const { sources, log, name } = feed;
+  const { sources, log, name, signal } = feed;
   const able = sources.filter((source) => source.has(index));
   const later = able.slice(able.indexOf(failed) + 1);
   log.warning("unit_wrong", { name, index, source: failed.name });
   let failure: unknown = error;
   for (const source of [...later, ...able].slice(0, REPEATS)) {
     try {
-      return await check(feed, index, { unit: await source.read(index), source });
+      return await check(feed, index, { unit: await source.read(index, signal), source });
     } catch (again) {
       failure = again instanceof IntegrityError ? again : failure;
       log.warning("unit_wrong", { name, index, source: source.name, why: messageOf(again) });

@@ -8,14 +8,15 @@ import { IntegrityError, UnavailableError } from "../errors.ts";
 import { type RetryPolicy, withRetry } from "../http/retry.ts";
 import { type ByteReader, byteReader, type ByteStream } from "../streams.ts";
 import type { Clock } from "../system/clock.ts";
-import type { PartialFile } from "../system/partial_file.ts";
 
-/** A place that has some units of a big part. Nothing that it gives is believed. Calls come one at a time. */
+/** A place that has some units of a big part. Calls come one at a time. */
 export interface UnitSource extends AsyncDisposable {
   readonly name: LoadSource;
+  /** It compares each unit with the signed list itself. Nothing that any other source gives is believed. */
+  readonly isChecked?: boolean;
   has(index: number): boolean;
-  /** One unit; fastest when they are asked for in order. */
-  read(index: number): Promise<Bytes>;
+  /** One unit; fastest when they are asked for in order. The signal is the same for all units of one reader. */
+  read(index: number, signal: AbortSignal): Promise<Bytes>;
 }
 
 /** What a source must know of the units. */
@@ -25,8 +26,8 @@ export interface UnitsWanted {
   readonly end: number;
 }
 
-/** About half a minute of silence, if it must be. */
-const RETRY: RetryPolicy = { attempts: 6, baseDelayMs: 500, maxDelayMs: 15_000 };
+/** About half a minute of silence, if it must be: somebody waits for it. */
+export const LOAD_RETRY: RetryPolicy = { attempts: 6, baseDelayMs: 500, maxDelayMs: 15_000 };
 
 /** A whole big part in a file. */
 export function fileUnits(source: ByteSource, { big, end }: UnitsWanted): UnitSource {
@@ -34,19 +35,8 @@ export function fileUnits(source: ByteSource, { big, end }: UnitsWanted): UnitSo
   return {
     name: "cache",
     has: (index) => unitEnd(big, index) <= source.sizeBytes,
-    read: (index) => units.read(index),
+    read: (index, signal) => units.read(index, signal),
     [Symbol.asyncDispose]: () => units.close(),
-  };
-}
-
-/** The beginning of a big part that a broken-off download has left. The file stays its owner's. */
-export function partialUnits(file: PartialFile, { big }: UnitsWanted): UnitSource {
-  const { sizeBytes } = file;
-  return {
-    name: "cache",
-    has: (index) => unitEnd(big, index) <= sizeBytes,
-    read: (index) => file.readAt(unitStart(big.layout, index), unitEnd(big, index) - unitStart(big.layout, index)),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 
@@ -57,9 +47,10 @@ export function storeUnits(
   { big, end }: UnitsWanted,
   { clock, signal }: { clock: Clock; signal?: AbortSignal | undefined },
 ): UnitSource {
-  const open = async (startByte: number, endByte: number) => {
+  const open = async (startByte: number, endByte: number, reading: AbortSignal) => {
     const range = { start: startByte, end: endByte };
-    const { body, totalBytes } = await (await store()).get(folder, key, { range, ...(signal ? { signal } : {}) });
+    const either = signal === undefined ? reading : AbortSignal.any([signal, reading]);
+    const { body, totalBytes } = await (await store()).get(folder, key, { range, signal: either });
     if (totalBytes === big.sizeBytes) return body;
     await body.cancel();
     const message = `The big part in the CDN has ${totalBytes} bytes, and ${big.sizeBytes} were published`;
@@ -69,7 +60,8 @@ export function storeUnits(
   return {
     name: "cdn",
     has: () => true,
-    read: (index) => withRetry(() => units.read(index), { policy: RETRY, clock, signal }),
+    read: (index, reading) =>
+      withRetry(() => units.read(index, reading), { policy: LOAD_RETRY, clock, signal: reading }),
     [Symbol.asyncDispose]: () => units.close(),
   };
 }
@@ -83,9 +75,9 @@ export function mediumUnits({ store, facts }: OnMedium, { folder, key }: Content
   return {
     name: "media",
     has: () => isThere,
-    async read(index) {
+    async read(index, signal) {
       try {
-        return await units.read(index);
+        return await units.read(index, signal);
       } catch (error) {
         isThere = false;
         throw error;
@@ -95,24 +87,31 @@ export function mediumUnits({ store, facts }: OnMedium, { folder, key }: Content
   };
 }
 
+/** A source that is asked only where another one is not able. */
+export function instead(source: UnitSource, isNeeded: () => boolean): UnitSource {
+  return { ...source, has: (index) => isNeeded() && source.has(index) };
+}
+
+type OpenBytes = (startByte: number, endByte: number, signal: AbortSignal) => Promise<ByteStream>;
+
 /** Reads on in one stream as long as units are asked for in order, and opens another where they are not. */
 class InOrder {
   readonly #wanted: UnitsWanted;
-  readonly #open: (startByte: number, endByte: number) => Promise<ByteStream>;
+  readonly #open: OpenBytes;
   #reader: ByteReader | undefined;
   #next = 0;
 
-  constructor(wanted: UnitsWanted, open: (startByte: number, endByte: number) => Promise<ByteStream>) {
+  constructor(wanted: UnitsWanted, open: OpenBytes) {
     this.#wanted = wanted;
     this.#open = open;
   }
 
-  async read(index: number): Promise<Bytes> {
+  async read(index: number, signal: AbortSignal): Promise<Bytes> {
     const { big, end } = this.#wanted;
     const start = unitStart(big.layout, index);
     if (this.#next !== index) await this.close();
     try {
-      this.#reader ??= byteReader(await this.#open(start, unitEnd(big, Math.max(index, end - 1))));
+      this.#reader ??= byteReader(await this.#open(start, unitEnd(big, Math.max(index, end - 1)), signal));
       const unit = await this.#reader.read(unitEnd(big, index) - start);
       if (unit.byteLength !== unitEnd(big, index) - start) throw cutOff(index);
       this.#next = index + 1;

@@ -4,6 +4,7 @@ import type { Bytes } from "../bytes.ts";
 import { ConflictError } from "../errors.ts";
 import { collect } from "../streams.ts";
 import { diskFullOr, ensureFolder, openFile, syncFolder } from "./files.ts";
+import { RandomReader } from "./random_reader.ts";
 
 const PRIVATE_FILE_MODE = 0o600;
 const NAME_LIMIT_BYTES = 255;
@@ -21,16 +22,16 @@ export class PartialFile implements Disposable {
   readonly #data: string;
   readonly #journal: string;
   readonly #file: Deno.FsFile;
-  readonly #reader: Deno.FsFile;
+  readonly #reader: RandomReader;
   #lines: Deno.FsFile | undefined;
   #isOpen = true;
 
-  private constructor(path: string, { data, journal }: Names, file: Deno.FsFile, reader: Deno.FsFile) {
+  private constructor(path: string, { data, journal }: Names, file: Deno.FsFile) {
     this.path = path;
     this.#data = data;
     this.#journal = journal;
     this.#file = file;
-    this.#reader = reader;
+    this.#reader = RandomReader.open(data);
   }
 
   /**
@@ -48,7 +49,7 @@ export class PartialFile implements Disposable {
         throw new ConflictError(`Cannot download to "${path}": another download of it is running`);
       }
       if (isStillAt(names.data, file)) {
-        return new PartialFile(path, names, file, Deno.openSync(names.data, { read: true }));
+        return new PartialFile(path, names, file);
       }
       file.close(); // the process before us has finished it meanwhile
     }
@@ -102,15 +103,12 @@ export class PartialFile implements Disposable {
 
   /** The bytes at a place; fewer at the end of the file. One call at a time. */
   async readAt(offset: number, sizeBytes: number): Promise<Bytes> {
-    await this.#reader.seek(offset, Deno.SeekMode.Start);
-    const bytes = new Uint8Array(sizeBytes);
-    let filled = 0;
-    while (filled < sizeBytes) {
-      const count = await this.#reader.read(bytes.subarray(filled));
-      if (count === null) break;
-      filled += count;
-    }
-    return bytes.subarray(0, filled);
+    return await this.#reader.readAt(offset, sizeBytes);
+  }
+
+  /** A reader of one's own, for as long as one likes: it reads on when the file has got its name, and when it was removed. */
+  openReader(): RandomReader {
+    return RandomReader.open(this.#data, this.path);
   }
 
   /** Makes what was written so far survive a power cut: first the bytes, then the journal that tells of them. */
@@ -146,7 +144,7 @@ export class PartialFile implements Disposable {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#lines?.close();
-    this.#reader.close();
+    this.#reader[Symbol.dispose]();
     this.#file.close();
   }
 }

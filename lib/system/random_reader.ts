@@ -1,0 +1,38 @@
+import type { Bytes } from "../bytes.ts";
+
+/** Reads a file at any place. It stays the same file, whatever becomes of its name. Dispose it. */
+export class RandomReader implements Disposable {
+  readonly #file: Deno.FsFile;
+
+  private constructor(file: Deno.FsFile) {
+    this.#file = file;
+  }
+
+  /** Opens the first of these names that there is. */
+  static open(path: string, ...others: readonly string[]): RandomReader {
+    const [next, ...rest] = others;
+    try {
+      return new RandomReader(Deno.openSync(path, { read: true }));
+    } catch (error) {
+      if (next === undefined || !(error instanceof Deno.errors.NotFound)) throw error;
+      return RandomReader.open(next, ...rest);
+    }
+  }
+
+  /** The bytes at a place; fewer at the end of the file. One call at a time. */
+  async readAt(offset: number, sizeBytes: number): Promise<Bytes> {
+    await this.#file.seek(offset, Deno.SeekMode.Start);
+    const bytes = new Uint8Array(sizeBytes);
+    let filled = 0;
+    while (filled < sizeBytes) {
+      const count = await this.#file.read(bytes.subarray(filled));
+      if (count === null) break;
+      filled += count;
+    }
+    return bytes.subarray(0, filled);
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
