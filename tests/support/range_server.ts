@@ -1,4 +1,5 @@
 import { parseContentRange } from "../../lib/http/byte_ranges.ts";
+import { systemClock } from "../../lib/system/clock.ts";
 
 /** A file as a {@link RangeServer} has it. */
 export interface ServedFile {
@@ -18,6 +19,8 @@ export interface Fault {
   readonly flipAt?: number;
   /** Keeps silent after so many bytes, until the client has gone. */
   readonly stallAfter?: number;
+  /** Waits so long before each 16 KiB, as a far server does. */
+  readonly delayMs?: number;
 }
 
 /** One request, as the server saw it. */
@@ -26,6 +29,8 @@ export interface SeenRequest {
   readonly headers: Headers;
   /** Bytes that were taken off it so far. */
   sentBytes: number;
+  /** Whether the answer has been taken, or given up. */
+  isOver: boolean;
 }
 
 /** A web server with ranges and with faults. */
@@ -54,7 +59,7 @@ export function rangeServer(): RangeServer {
   };
   const listener = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
     const path = decodeURIComponent(new URL(request.url).pathname.slice(1));
-    const seen: SeenRequest = { path, headers: request.headers, sentBytes: 0 };
+    const seen: SeenRequest = { path, headers: request.headers, sentBytes: 0, isOver: false };
     server.seen.push(seen);
     const fault = server.fault(seen, server.seen.length - 1) ?? {};
     const file = server.files.get(path);
@@ -102,14 +107,19 @@ function bodyOf(
   bytes: Uint8Array<ArrayBuffer>,
   [start, end]: readonly [number, number],
   seen: SeenRequest,
-  { cutAfter = Infinity, stallAfter = Infinity, flipAt }: Fault,
+  { cutAfter = Infinity, stallAfter = Infinity, flipAt, delayMs = 0 }: Fault,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   let position = start;
   let release = () => {};
+  const close = (controller: ReadableStreamDefaultController) => {
+    seen.isOver = true;
+    controller.close();
+  };
   return new ReadableStream({
     async pull(controller) {
-      if (position === end) return controller.close();
-      if (seen.sentBytes >= cutAfter) return controller.close(); // fewer bytes than announced: the connection breaks
+      if (position === end) return close(controller);
+      if (delayMs > 0) await systemClock.sleep(delayMs);
+      if (seen.sentBytes >= cutAfter) return close(controller); // fewer bytes than announced: the connection breaks
       if (seen.sentBytes >= stallAfter) return await new Promise<void>((resolve) => release = resolve);
       const left = Math.min(cutAfter, stallAfter) - seen.sentBytes;
       const piece = bytes.slice(position, Math.min(end, position + Math.min(PIECE_BYTES, left)));
@@ -120,6 +130,9 @@ function bodyOf(
       seen.sentBytes += piece.byteLength;
       controller.enqueue(piece);
     },
-    cancel: () => release(),
+    cancel: () => {
+      seen.isOver = true;
+      release();
+    },
   }, { highWaterMark: 0 });
 }
