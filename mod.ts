@@ -38,6 +38,7 @@ export {
   parseCdnFile,
   type S3CdnSettings,
 } from "./lib/config/cdn_file.ts";
+export type { Reach } from "./lib/http/address_guard.ts";
 export { Secret } from "./lib/config/secret.ts";
 export { type CbcTuning, decryptCbc, encryptCbc, encryptedSize } from "./lib/crypto/cbc_v1.ts";
 export { aesKey, archiveKey, type CbcKey, resourceKeyString } from "./lib/crypto/keys.ts";

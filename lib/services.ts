@@ -11,6 +11,7 @@ import { BigPartCache } from "./cdn/cached.ts";
 import { Media } from "./cdn/media.ts";
 import { openStore } from "./cdn/open.ts";
 import { parseCdnFile } from "./config/cdn_file.ts";
+import { cdnReach } from "./config/cdn_reach.ts";
 import type { Settings } from "./config/options.ts";
 import { accelerator } from "./crypto/accelerator.ts";
 import type { Enrolment } from "./device/enrolment.ts";
@@ -187,7 +188,15 @@ function apiParts(
     readApiResource,
     account: () => session.user()?.email,
     configPath: settings.cdnConfig,
-    open: async (yaml) => openStore(await parseCdnFile(yaml), { clock, limit }),
+    open: async (yaml) => {
+      const reach = cdnReach(settings);
+      return openStore(await parseCdnFile(yaml, reach), {
+        clock,
+        limit,
+        reach,
+        known: settings.resourceApiUrl.hostname,
+      });
+    },
     clock,
   });
   return { api, readApiResource, cdn };

@@ -1,6 +1,9 @@
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { ConfigurationError, messageOf } from "../errors.ts";
+import type { Reach } from "../http/address_guard.ts";
+import { isLoopback } from "../http/loopback.ts";
+import { isOutOfReach } from "../http/reach.ts";
 import { serverUrl } from "./options.ts";
 import { Secret } from "./secret.ts";
 
@@ -73,16 +76,22 @@ type CdnFile = z.infer<typeof fileSchema>;
  * Reads the CDN settings (`cdn.yaml`), at most 64 Ki characters. A `host` of `file:///…` is a folder; otherwise `type`
  * says `s3` or `http`, and without it a file with a `downloader_access_key` means S3. Every value is taken as text, so
  * that a key such as `0012e4` stays what it is.
+ * @param reach how far the host may lead: settings that came from a server lead to no folder and no other service of this machine
  * @throws {ConfigurationError} with every fault; no message holds a value of the file
  */
-export async function parseCdnFile(yaml: string): Promise<CdnSettings> {
+export async function parseCdnFile(yaml: string, reach: Reach = "loopback"): Promise<CdnSettings> {
   const parsed = fileSchema.safeParse(await parseYaml(yaml));
   if (!parsed.success) throw faulty(parsed.error.issues.flatMap(faultsOf));
   const file = parsed.data;
   if (file.host === undefined) throw faulty(["host is missing"]);
-  if (/^file:/i.test(file.host)) return directorySettings(file.host);
+  if (/^file:/i.test(file.host)) {
+    if (reach !== "loopback") throw faulty(["host is a folder, which only settings of this machine may name"]);
+    return directorySettings(file.host);
+  }
+  const host = hostUrl(file.host);
+  if (isOutOfReach(host, reach)) throw faulty([outOfReach(host)]);
   const kind = file.type ?? (file.downloader_access_key === undefined ? "http" : "s3");
-  return kind === "s3" ? s3Settings(file, hostUrl(file.host)) : httpSettings(file, hostUrl(file.host));
+  return kind === "s3" ? s3Settings(file, host) : httpSettings(file, host);
 }
 
 async function parseYaml(text: string): Promise<unknown> {
@@ -131,6 +140,12 @@ function hostUrl(host: string): URL {
     throw faulty([`host ${messageOf(error)}`]);
   }
   throw faulty(["host must not hold a ? or #"]);
+}
+
+function outOfReach(host: URL): string {
+  return isLoopback(host.hostname)
+    ? "host is this machine, which only its own settings may name"
+    : "host is an address that no CDN may have";
 }
 
 function s3Settings(file: CdnFile, endpoint: URL): S3CdnSettings {

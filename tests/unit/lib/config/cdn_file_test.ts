@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { inspect } from "node:util";
 import { type CdnSettings, parseCdnFile } from "../../../../lib/config/cdn_file.ts";
+import { cdnReach } from "../../../../lib/config/cdn_reach.ts";
 import { ConfigurationError } from "../../../../lib/errors.ts";
 
 const AZAION = `
@@ -119,4 +120,39 @@ Deno.test("parseCdnFile() refuses a host that ends with a bare ? or #", async ()
     const [fault] = await faultsOf(`host: "https://h${sign.replaceAll("'", "")}"`);
     assert.equal(fault, "host must not hold a ? or #");
   }
+});
+
+Deno.test("parseCdnFile() lets settings of a server lead to no folder and no service of this machine", async () => {
+  const hosts: readonly (readonly [host: string, ofServer: boolean, ofMachine: boolean])[] = [
+    ["https://cdn.example.com", true, true],
+    ["https://10.0.0.7", true, true],
+    ["https://[fd12::7]:9000", true, true],
+    ["file:///media/usb", false, true],
+    ["http://127.0.0.1:9000", false, true],
+    ["http://localhost:9000", false, true],
+    ["https://[::1]", false, true],
+    ["https://2130706433", false, true],
+    ["https://0x7f000001", false, true],
+    ["https://[::ffff:127.0.0.1]", false, true],
+    ["https://169.254.169.254", false, false],
+    ["https://0xa9fea9fe", false, false],
+    ["https://[fe80::1]", false, false],
+    ["https://0.0.0.0", false, false],
+    ["https://[::ffff:169.254.169.254]", false, false],
+    ["https://224.0.0.1", false, false],
+    ["https://[fd00:ec2::254]", false, false],
+  ];
+  for (const [host, ofServer, ofMachine] of hosts) {
+    const isTaken = (reach: "private" | "loopback") =>
+      parseCdnFile(`host: "${host}"`, reach).then(() => true, () => false);
+    assert.deepEqual([await isTaken("private"), await isTaken("loopback")], [ofServer, ofMachine], host);
+  }
+});
+
+Deno.test("cdnReach() trusts this machine's own settings, and an API on this machine", () => {
+  const of = (api: string, cdnConfig?: string) => cdnReach({ cdnConfig, resourceApiUrl: new URL(api) });
+  assert.equal(of("https://api.example.com"), "private");
+  assert.equal(of("https://api.example.com", "/etc/cdn.yaml"), "loopback");
+  assert.equal(of("http://127.0.0.1:8090"), "loopback");
+  assert.equal(of("https://127.0.0.1.example.com"), "private");
 });
