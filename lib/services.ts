@@ -203,7 +203,10 @@ function apiParts(
 }
 
 /** An unlock brings its own account: who is signed in on the device stays so. It is signed out when its secret is no longer needed. */
-function unlockSignIn(newSession: () => Session, accountOf: (own: Session) => Required<UnlockAccount>): UnlockSignIn {
+function unlockSignIn(
+  newSession: () => Session,
+  accountOf: (own: Session) => Required<Omit<UnlockAccount, "close">>,
+): UnlockSignIn {
   return async (credentials, signal) => {
     const session = newSession();
     const { user } = await session.signIn(credentials, signal);
@@ -214,6 +217,7 @@ function unlockSignIn(newSession: () => Session, accountOf: (own: Session) => Re
     }
     const account = accountOf(session);
     return {
+      close: end,
       keyFragment: (keySignal) => account.keyFragment(keySignal).finally(end),
       async openArchive(archive, archiveSignal) {
         try {

@@ -30,6 +30,7 @@ export type UnlockEvent =
   | { readonly kind: "key_received"; readonly totalBytes: number }
   | { readonly kind: "progressed"; readonly doneBytes: number }
   | { readonly kind: "handed_over" }
+  /** At the start, at the end, or after another program's unlock was waited for. */
   | { readonly kind: "images_present" }
   | { readonly kind: "failed"; readonly code: ErrorCode; readonly message: string };
 
@@ -44,7 +45,7 @@ const TRANSITIONS: Readonly<Record<UnlockState, Transitions>> = {
     authenticated: "downloading_key",
     failed: "error",
   },
-  downloading_key: { key_received: "decrypting", failed: "error" },
+  downloading_key: { key_received: "decrypting", images_present: "ready", failed: "error" },
   decrypting: { progressed: "decrypting", handed_over: "loading_images", failed: "error" },
   loading_images: { images_present: "ready", failed: "error" },
   ready: { started: "authenticating" },

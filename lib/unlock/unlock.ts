@@ -3,12 +3,13 @@ import { BLOCK_BYTES, checkSize, decryptCbc } from "../crypto/cbc_v1.ts";
 import { archiveKey, type CbcKey } from "../crypto/keys.ts";
 import type { Libcrypto } from "../crypto/libcrypto.ts";
 import type { ImageEngine } from "../docker/docker.ts";
-import { DockerError, InterruptedError, messageOf, NotFoundError, TallyError } from "../errors.ts";
+import { ConflictError, DockerError, InterruptedError, messageOf, NotFoundError, TallyError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { KNOWN_SECRETS } from "../redaction/known_secrets.ts";
 import { redact } from "../redaction/redact.ts";
 import { type ByteStream, watched } from "../streams.ts";
 import type { Clock } from "../system/clock.ts";
+import { waitForReadLock } from "../system/file_lock.ts";
 import { openWholeFile } from "../system/files.ts";
 import { checkedArchive } from "./archive.ts";
 import { IDLE, isRunning, transition, type UnlockEvent, type UnlockStatus } from "./machine.ts";
@@ -19,6 +20,8 @@ import { whileMoving } from "./stall.ts";
 export interface UnlockAccount {
   /** Fetches the key fragment; called once, and the bytes are ours: they are wiped. */
   keyFragment(signal: AbortSignal): Promise<Bytes>;
+  /** Signs out; called in the end, whatever came before. */
+  close?(): void;
   /** Opens an archive of format v2; `undefined` for one of v1, which the key fragment opens. */
   openArchive?(archive: { readonly sizeBytes: number }, signal: AbortSignal): Promise<ByteStream | undefined>;
 }
@@ -50,8 +53,6 @@ export interface UnlockDeps {
 interface Permit {
   readonly account: UnlockAccount;
   readonly archive: OpenArchive;
-  /** Those of the references that the engine does not have. */
-  readonly missing: readonly string[];
 }
 
 interface OpenArchive {
@@ -61,10 +62,12 @@ interface OpenArchive {
 
 /** The engine takes bytes, or says that it has loaded an image, at least this often. */
 const STALL_LIMIT_MS = 10 * 60_000;
+/** Another program's unlock is waited for so long. */
+const TURN_LIMIT_MS = 3600_000;
 
 /**
- * Opens the encrypted image archive and loads it into the Docker engine: one run at a time, as a stream, nothing on
- * disk. All failures end in the state `error` with one sentence, and leave no image tagged.
+ * Opens the encrypted image archive and loads it into the Docker engine: one run at a time, also of several processes, as a
+ * stream, nothing on disk. All failures end in the state `error` with one sentence, and leave no image tagged.
  */
 export class Unlock {
   readonly #deps: UnlockDeps;
@@ -132,7 +135,7 @@ export class Unlock {
     try {
       const account = await this.#deps.signIn(credentials, signal);
       this.#move({ kind: "authenticated" });
-      return { account, archive, missing };
+      return { account, archive };
     } catch (error) {
       await archive.body.cancel();
       throw error;
@@ -154,18 +157,38 @@ export class Unlock {
   }
 
   async #run(permit: Permit, signal: AbortSignal): Promise<void> {
-    const { body } = permit.archive;
+    const { account, archive: { body } } = permit;
     try {
-      await this.#load(checkedArchive(await this.#opened(permit, signal), permit.missing), signal);
-    } catch (error) {
+      using _turn = await this.#turn(signal);
+      const missing = await this.#missing(signal); // somebody else may have been first
+      if (missing.length > 0) await this.#loadMissing(permit, missing, signal);
+      this.#move({ kind: "images_present" });
+    } finally {
+      account.close?.();
       if (!body.locked) await body.cancel();
-      throw error;
     }
-    const missing = await this.#missing(signal);
-    if (missing.length > 0) {
-      throw new DockerError(`The Docker engine loaded the archive, but lacks ${quotedList(missing)}`);
+  }
+
+  /** The archive's lock: of several programs one unlocks, and the others wait. */
+  async #turn(signal: AbortSignal): Promise<Disposable> {
+    const { imagesPath, clock, log } = this.#deps;
+    const limit = AbortSignal.timeout(TURN_LIMIT_MS);
+    const onWait = () => log.info("unlock.waits", { reason: "another program unlocks this archive" });
+    try {
+      return await waitForReadLock(imagesPath, { clock, signal: AbortSignal.any([signal, limit]), onWait });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      if (limit.aborted) throw new ConflictError("Another program has been unlocking this archive for an hour");
+      log.warning("unlock.not_locked", { reason: messageOf(error) });
+      return { [Symbol.dispose]: () => {} };
     }
-    this.#move({ kind: "images_present" });
+  }
+
+  async #loadMissing(permit: Permit, missing: readonly string[], signal: AbortSignal): Promise<void> {
+    await this.#load(checkedArchive(await this.#opened(permit, signal), missing), signal);
+    const lacking = await this.#missing(signal);
+    if (lacking.length === 0) return;
+    throw new DockerError(`The Docker engine loaded the archive, but lacks ${quotedList(lacking)}`);
   }
 
   /** The plaintext of the archive. */

@@ -17,15 +17,55 @@ export interface TestEngine extends AsyncDisposable {
   clear(): Promise<void>;
 }
 
+/** A folder in which an engine keeps its images, whether it runs or not. Dispose it after the engine: it is removed. */
+export interface EnginePlace extends AsyncDisposable {
+  readonly folder: string;
+  /** Where the engine answers while it runs. */
+  readonly dockerHost: string;
+}
+
+/** An engine that can be ended without a warning, and started again in its place. */
+export interface KillableEngine extends TestEngine {
+  /** Ends it and its containerd at once (SIGKILL). */
+  kill(): Promise<void>;
+}
+
+/** Makes a place for an engine; nothing runs yet. */
+export async function enginePlace(): Promise<EnginePlace> {
+  const folder = await Deno.makeTempDir({ prefix: "tally-docker-" });
+  return {
+    folder,
+    dockerHost: `unix://${folder}/docker.sock`,
+    async [Symbol.asyncDispose]() {
+      await unmountUnder(folder);
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
 /**
  * Starts `dockerd` without network set-up and waits until it answers. Dispose it: it is stopped with its containerd, and
  * its folder removed.
  * @param dockerd absolute path
  */
 export async function startDockerEngine(dockerd: string): Promise<TestEngine> {
-  const folder = await Deno.makeTempDir({ prefix: "tally-docker-" });
-  const dockerHost = `unix://${folder}/docker.sock`;
-  const logFile = await Deno.open(join(folder, "log"), { write: true, create: true });
+  const place = await enginePlace();
+  try {
+    const engine = await startEngineIn(place, dockerd);
+    const end = async () => {
+      await engine[Symbol.asyncDispose]();
+      await place[Symbol.asyncDispose]();
+    };
+    return { ...engine, [Symbol.asyncDispose]: end };
+  } catch (error) {
+    await place[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Starts an engine in its place, which stays when the engine is disposed of. */
+export async function startEngineIn({ folder, dockerHost }: EnginePlace, dockerd: string): Promise<KillableEngine> {
+  const logFile = await Deno.open(join(folder, "log"), { append: true, create: true });
   const daemon = new Deno.Command(dockerd, {
     args: [
       ...["--iptables=false", "--ip6tables=false", "--bridge=none", "--host", dockerHost],
@@ -37,15 +77,21 @@ export async function startDockerEngine(dockerd: string): Promise<TestEngine> {
   }).spawn();
   const logged = daemon.stderr.pipeTo(logFile.writable);
   const images = engineApi({ dockerHost });
-  const engine: TestEngine = {
+  const engine: KillableEngine = {
     dockerHost,
     images,
     clear: () => clearImages(dockerHost),
+    async kill() {
+      const pidFile = join(folder, "exec/containerd/containerd.pid");
+      const containerd = await processId(pidFile);
+      for (const id of [daemon.pid, containerd]) if (id !== undefined) killQuietly(id, "SIGKILL");
+      await daemon.status;
+      await logged;
+      await Deno.remove(pidFile); // where nobody reaps orphans, the next daemon would wait for that process
+    },
     async [Symbol.asyncDispose]() {
       await stopDaemon(daemon, join(folder, "exec"));
       await logged;
-      await unmountUnder(folder);
-      await Deno.remove(folder, { recursive: true });
     },
   };
   await untilReady(engine, daemon, join(folder, "log"));
@@ -77,7 +123,7 @@ async function untilReady(engine: TestEngine, daemon: Deno.ChildProcess, logPath
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
-  daemon.kill("SIGKILL");
+  killQuietly(daemon.pid, "SIGKILL");
   const log = await Deno.readTextFile(logPath);
   await engine[Symbol.asyncDispose]();
   throw new Error(`dockerd does not answer: ${messageOf(problem)}\n${log.slice(-2000)}`);

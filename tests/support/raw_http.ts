@@ -12,7 +12,7 @@ export async function rawHttp(port: number, request: Bytes): Promise<string> {
 }
 
 /** Writes all of `bytes`. */
-export async function writeAll(connection: Deno.TcpConn, bytes: Bytes): Promise<void> {
+export async function writeAll(connection: Pick<Deno.Conn, "write">, bytes: Bytes): Promise<void> {
   for (let offset = 0; offset < bytes.byteLength;) offset += await connection.write(bytes.subarray(offset));
 }
 

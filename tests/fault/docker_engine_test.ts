@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { enginePlace, startEngineIn, type TestEngine } from "../support/docker_engine.ts";
+import { faultTest } from "../support/fault_test.ts";
+import { peerPath } from "../support/peers.ts";
+import { REFERENCES, UnlockSite } from "../support/unlock_site.ts";
+
+const dockerd = peerPath("dockerd");
+const READY = { state: "ready", error: null, progress: null };
+const MIB = 1024 * 1024;
+
+function assertSentence(error: string | null): void {
+  assert.match(
+    error ?? "",
+    /^The Docker engine cannot be reached: unix:\/\/\S+ does not answer, or broke the connection off$/,
+  );
+}
+
+/** What carries one of the names is whole. @returns the names that are there */
+async function tagged({ images }: TestEngine): Promise<readonly string[]> {
+  const names = await images.list();
+  for (const name of names) assert.ok((await images.inspect(name))?.id, name);
+  return names;
+}
+
+faultTest({
+  area: "docker",
+  operation: "unlock",
+  fault: "engine away, and started later",
+  outcome: "502 with one sentence, nobody is signed in; the next unlock works",
+  ignore: dockerd === undefined,
+}, async () => {
+  await using place = await enginePlace();
+  await using site = await UnlockSite.start(place);
+  const { status, text } = await site.ask();
+  assert.equal(status, 502);
+  const { code, detail } = JSON.parse(text);
+  assert.equal(code, "docker");
+  assertSentence(detail);
+  const { state, error } = await site.status();
+  assert.equal(state, "error");
+  assertSentence(error);
+  await using engine = await startEngineIn(place, dockerd ?? "");
+  assert.deepEqual(await site.unlock(), READY);
+  assert.deepEqual(await tagged(engine), REFERENCES);
+});
+
+faultTest({
+  area: "docker",
+  operation: "unlock",
+  fault: "engine and containerd killed in the middle of a load, and started again",
+  outcome: "state error with one sentence, nothing is tagged; the next unlock works",
+  ignore: dockerd === undefined,
+}, async () => {
+  await using place = await enginePlace();
+  await using site = await UnlockSite.start({ ...place, payloadBytes: 32 * MIB });
+  await using first = await startEngineIn(place, dockerd ?? "");
+  await site.ask();
+  await site.until("half of it has gone out", ({ progress }) => (progress?.doneBytes ?? 0) > 32 * MIB);
+  await first.kill();
+  const { state, code, error } = await site.settled();
+  assert.deepEqual({ state, code }, { state: "error", code: "docker" });
+  assertSentence(error);
+  await using again = await startEngineIn(place, dockerd ?? "");
+  assert.deepEqual(await tagged(again), []);
+  assert.deepEqual(await site.unlock(), READY);
+  assert.deepEqual(await tagged(again), REFERENCES);
+});
+
+faultTest({
+  area: "docker",
+  operation: "unlock",
+  fault: "engine and containerd killed when they have all of the archive, and started again",
+  outcome: "state error with one sentence, what is tagged is whole; the next unlock works",
+  ignore: dockerd === undefined,
+}, async () => {
+  await using place = await enginePlace();
+  await using site = await UnlockSite.start({ ...place, payloadBytes: 32 * MIB });
+  await using first = await startEngineIn(place, dockerd ?? "");
+  await site.ask();
+  await site.until("all of it has gone out", ({ state }) => state === "loading_images");
+  await first.kill();
+  const { state, code, error } = await site.settled();
+  assert.deepEqual({ state, code }, { state: "error", code: "docker" });
+  assertSentence(error);
+  await using again = await startEngineIn(place, dockerd ?? "");
+  await tagged(again);
+  assert.deepEqual(await site.unlock(), READY);
+  assert.deepEqual(await tagged(again), REFERENCES);
+});

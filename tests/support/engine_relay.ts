@@ -1,0 +1,65 @@
+import { join } from "node:path";
+import { writeAll } from "./raw_http.ts";
+import { tempFolder } from "./temp_folder.ts";
+
+/** A socket in front of an engine's that counts what is loaded through it, and can hold a load back. */
+export interface EngineRelay extends AsyncDisposable {
+  readonly dockerHost: string;
+  /** How many loads have begun. */
+  readonly loads: () => number;
+  /** Holds back all loads that begin from now on, until what it returns is disposed of. */
+  hold(): Disposable;
+}
+
+const LOAD = /^POST \S*\/images\/load/m;
+
+/** Opens a socket in front of that of an engine. */
+export async function engineRelay(dockerHost: string): Promise<EngineRelay> {
+  const folder = await tempFolder();
+  const path = join(folder.path, "relay.sock");
+  const listener = Deno.listen({ transport: "unix", path });
+  const open = new Set<Deno.Conn>();
+  const talks: Promise<unknown>[] = [];
+  let [loads, held] = [0, Promise.resolve()];
+  const talk = async (client: Deno.Conn) => {
+    const engine = await Deno.connect({ transport: "unix", path: dockerHost.replace("unix://", "") });
+    for (const one of [client, engine]) open.add(one);
+    const close = () => {
+      for (const one of [client, engine]) if (open.delete(one)) one.close();
+    };
+    const look = async (text: string) => {
+      if (!LOAD.test(text)) return;
+      loads++;
+      await held;
+    };
+    await Promise.allSettled([pump(client, engine, look).finally(close), pump(engine, client).finally(close)]);
+  };
+  const accepting = (async () => {
+    for await (const client of listener) talks.push(talk(client).catch(() => undefined)); // the engine may be away
+  })();
+  return {
+    dockerHost: `unix://${path}`,
+    loads: () => loads,
+    hold() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      held = promise;
+      return { [Symbol.dispose]: () => resolve() };
+    },
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      for (const one of open) one.close();
+      open.clear();
+      await accepting;
+      await Promise.all(talks);
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function pump(from: Deno.Conn, to: Deno.Conn, look: (text: string) => Promise<void> = async () => {}) {
+  const buffer = new Uint8Array(64 * 1024);
+  for (let size = await from.read(buffer); size !== null; size = await from.read(buffer)) {
+    await look(new TextDecoder("latin1").decode(buffer.subarray(0, size)));
+    await writeAll(to, buffer.slice(0, size));
+  }
+}
