@@ -85,6 +85,7 @@ class DockerProgram {
   async load(archive: ByteStream, { signal, onMessage = () => {} }: LoadOptions): Promise<void> {
     await using child = await this.#startLoad(archive, signal);
     const said = eachLine(child.stdout, onMessage);
+    said.catch(() => child.kill()); // thrown below
     try {
       const handedOver = await feed(child, archive, signal);
       const { exitCode, stderr } = await child.ended;
