@@ -1,19 +1,16 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { startDockerEngine, type TestEngine } from "../support/docker_engine.ts";
 import { type EngineRelay, engineRelay } from "../support/engine_relay.ts";
 import { eventually } from "../support/eventually.ts";
 import { faultTest } from "../support/fault_test.ts";
 import { peerPath } from "../support/peers.ts";
-import { freePort } from "../support/shipped_site.ts";
-import { type RunningTally, startTally, type TallyResult } from "../support/tally.ts";
-import { REFERENCES, UnlockSite } from "../support/unlock_site.ts";
+import { killTally, type RunningTally, startTally, type TallyResult } from "../support/tally.ts";
+import { REFERENCES, startUnlockService, UnlockSite } from "../support/unlock_site.ts";
 
 const dockerd = peerPath("dockerd");
 const ignore = dockerd === undefined;
 const READY = { state: "ready", error: null, progress: null };
 const MIB = 1024 * 1024;
-const STOP_LIMIT_MS = 20_000;
 
 let engine: TestEngine;
 Deno.test.beforeAll(async () => {
@@ -26,22 +23,6 @@ Deno.test.afterAll(async () => {
   if (dockerd !== undefined) await engine[Symbol.asyncDispose]();
 });
 
-/** Settings with which another process works on the archive of a site. */
-function flagsOf({ device }: UnlockSite, dockerHost: string): string[] {
-  const { resourceApiUrl, images, apiVersion, imagesPath, hardwareFile = "" } = device.services.settings;
-  const flags = {
-    "resource-api-url": resourceApiUrl.href,
-    "state-dir": join(device.folder.path, "state-of-another"),
-    "model-cache-dir": join(device.folder.path, "cache-of-another"),
-    "images-path": imagesPath,
-    "images": images.join(","),
-    "api-version": apiVersion,
-    "hardware-file": hardwareFile,
-    "docker-host": dockerHost,
-  };
-  return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
-}
-
 /** `tally unlock --direct` as a process of its own, on the archive of a site. Disposing kills it. */
 async function unlockDirectly(site: UnlockSite, dockerHost: string): Promise<RunningTally & AsyncDisposable> {
   const { email, password } = site.account;
@@ -51,20 +32,11 @@ async function unlockDirectly(site: UnlockSite, dockerHost: string): Promise<Run
     "--email",
     email,
     "--password-stdin",
-    ...flagsOf(site, dockerHost),
+    ...site.flagsOfAnother({ "docker-host": dockerHost }),
   ]);
   await running.stdin.write(new TextEncoder().encode(`${password}\n`));
   await running.stdin.close();
-  return { ...running, [Symbol.asyncDispose]: () => kill(running) };
-}
-
-async function kill({ pid, ended }: RunningTally): Promise<void> {
-  try {
-    Deno.kill(pid, "SIGKILL");
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error; // it has ended
-  }
-  await ended;
+  return { ...running, [Symbol.asyncDispose]: () => killTally(running) };
 }
 
 /** Waits until an unlock of another process has begun to load. */
@@ -136,7 +108,7 @@ faultTest({
   await loads(first, relay);
   await site.ask();
   await waits(site);
-  await kill(first);
+  await killTally(first);
   held[Symbol.dispose]();
   assert.deepEqual(await site.settled(), READY);
   assert.deepEqual(await engine.images.list(), REFERENCES);
@@ -173,32 +145,14 @@ faultTest({
   ignore,
 }, async () => {
   await using site = await UnlockSite.start({ ...engine, payloadBytes: 32 * MIB });
-  const port = freePort();
-  const args = ["device", "--port", `${port}`, "--log-level", "debug", ...flagsOf(site, engine.dockerHost)];
-  const service = startTally(args);
-  await using _killed = { [Symbol.asyncDispose]: () => kill(service) };
-  await service.stdin.close();
-  const url = `http://127.0.0.1:${port}`;
-  await eventually(
-    "it listens",
-    () => fetch(`${url}/health`).then((answer) => answer.text()).then(() => true, () => false),
-  );
-  const body = JSON.stringify(site.account);
-  const headers = { "content-type": "application/json" };
-  assert.equal(
-    await (await fetch(`${url}/unlock`, { method: "POST", headers, body })).text(),
-    '{"state":"downloading_key"}',
-  );
+  await using service = await startUnlockService(site);
+  await service.unlock();
   await eventually("half of it has gone out", async () => {
-    const { progress, state, error } = await (await fetch(`${url}/unlock/status`)).json();
+    const { progress, state, error } = await service.status();
     assert.ok(state !== "ready" && state !== "error", error ?? state);
     return (progress?.doneBytes ?? 0) > 16 * MIB;
   });
-  service.signal("SIGTERM");
-  let ended: TallyResult | undefined;
-  service.ended.then((result) => ended = result);
-  await eventually("it has ended", () => Promise.resolve(ended !== undefined), STOP_LIMIT_MS);
-  const { exitCode, stderr } = await service.ended;
+  const { exitCode, stderr } = await service.stop();
   assert.equal(exitCode, 0, stderr);
   assert.match(stderr, /"code":"interrupted"/);
   assert.doesNotMatch(stderr, new RegExp(site.account.password));

@@ -53,3 +53,13 @@ export async function tally(args: readonly string[], options: TallyOptions = {})
   await running.stdin.close();
   return await running.ended;
 }
+
+/** Ends a program that may run still (SIGKILL), and waits until it has ended. */
+export async function killTally({ pid, ended }: RunningTally): Promise<void> {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error; // it has ended
+  }
+  await ended;
+}

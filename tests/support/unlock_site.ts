@@ -1,21 +1,26 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { OriginAdmin } from "../../cli/demo/origin_admin.ts";
 import { encryptCbc } from "../../lib/crypto/cbc_v1.ts";
 import { archiveKey } from "../../lib/crypto/keys.ts";
 import { scratchArchive } from "../../lib/docker/scratch_archive.ts";
-import { systemClock } from "../../lib/system/clock.ts";
+import { type Clock, systemClock } from "../../lib/system/clock.ts";
 import { writeStream } from "../../lib/system/files.ts";
 import type { UnlockStatus } from "../../lib/unlock/machine.ts";
 import { DOCKER_ARCHITECTURES } from "../../tools/ship/image.ts";
 import { post } from "./device_round.ts";
 import { eventually } from "./eventually.ts";
 import { OriginSite, PASSWORD } from "./origin_site.ts";
+import { freePort } from "./shipped_site.ts";
+import { killTally, startTally, type TallyResult } from "./tally.ts";
 import { V2Device } from "./v2_device.ts";
 
 const TAG = "1.4.2";
 const NAMES = ["azaion/annotations", "azaion/detections"];
 const SIGN_IN_LIMIT_MS = 10_000;
 const UNLOCK_LIMIT_MS = 60_000;
+/** What a service has for an orderly end. */
+const STOP_LIMIT_MS = 10_000;
 
 /** `name:tag` of every image in the archive of a site, sorted. */
 export const REFERENCES: readonly string[] = NAMES.map((name) => `${name}:${TAG}`);
@@ -27,6 +32,7 @@ export interface UnlockSiteOptions {
   readonly flags?: Readonly<Record<string, string>>;
   /** Filling of each image. */
   readonly payloadBytes?: number;
+  readonly clock?: Clock;
 }
 
 /** A real device with an archive of format v1 beside a real origin, and an account that may unlock it. */
@@ -42,20 +48,34 @@ export class UnlockSite implements AsyncDisposable {
     this.account = { email, password: PASSWORD };
   }
 
-  static async start({ dockerHost, flags = {}, payloadBytes = 100_000 }: UnlockSiteOptions): Promise<UnlockSite> {
+  static async start(
+    { dockerHost, flags = {}, payloadBytes = 100_000, clock = systemClock }: UnlockSiteOptions,
+  ): Promise<UnlockSite> {
     await using made = new AsyncDisposableStack();
     const origin = made.use(await OriginSite.start());
     const settings = { "docker-host": dockerHost, "images": NAMES.join(","), "api-version": TAG, ...flags };
-    const device = made.use(await V2Device.start(origin, { flags: settings }));
+    const device = made.use(await V2Device.start(origin, { flags: settings, clock }));
     const { email } = await origin.user("CompanionPC");
     await writeArchive(origin, device.services.settings.imagesPath, payloadBytes);
     made.move();
     return new UnlockSite(origin, device, email);
   }
 
-  /** Path of the archive. */
-  get imagesPath(): string {
-    return this.device.services.settings.imagesPath;
+  /** Settings with which another process works on the same archive, with a state of its own. */
+  flagsOfAnother(changes: Readonly<Record<string, string>> = {}): string[] {
+    const { folder, services: { settings } } = this.device;
+    const flags = {
+      "resource-api-url": settings.resourceApiUrl.href,
+      "state-dir": join(folder.path, "state-of-another"),
+      "model-cache-dir": join(folder.path, "cache-of-another"),
+      "images-path": settings.imagesPath,
+      "images": settings.images.join(","),
+      "api-version": settings.apiVersion,
+      "hardware-file": settings.hardwareFile ?? "",
+      "docker-host": settings.dockerHost,
+      ...changes,
+    };
+    return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
   }
 
   /** Asks for an unlock, and gives the answer's status and text. */
@@ -91,6 +111,45 @@ export class UnlockSite implements AsyncDisposable {
     await this.device[Symbol.asyncDispose]();
     await this.origin[Symbol.asyncDispose]();
   }
+}
+
+/** A device service as a process of its own. Disposing kills it. */
+export interface UnlockService extends AsyncDisposable {
+  /** Asks for an unlock, and expects that it goes on. */
+  unlock(): Promise<void>;
+  status(): Promise<UnlockStatus>;
+  /** Asks it to end (SIGTERM), and waits until it has, for twice the time that it may take. */
+  stop(): Promise<TallyResult>;
+}
+
+/** Starts a device service on the archive of a site, and waits until it listens. */
+export async function startUnlockService(
+  site: UnlockSite,
+  flags: Readonly<Record<string, string>> = {},
+): Promise<UnlockService> {
+  const port = `${freePort()}`;
+  const service = startTally(["device", ...site.flagsOfAnother({ port, "log-level": "debug", ...flags })]);
+  await service.stdin.close();
+  const url = `http://127.0.0.1:${port}`;
+  let ended: TallyResult | undefined;
+  service.ended.then((result) => ended = result);
+  await eventually(
+    "it listens",
+    () => fetch(`${url}/health`).then((answer) => answer.text()).then(() => true, () => false),
+  );
+  return {
+    async unlock() {
+      const answer = await post(`${url}/unlock`, JSON.stringify(site.account));
+      assert.equal(await answer.text(), '{"state":"downloading_key"}');
+    },
+    status: async () => await (await fetch(`${url}/unlock/status`)).json(),
+    async stop() {
+      service.signal("SIGTERM");
+      await eventually("it has ended", () => Promise.resolve(ended !== undefined), 2 * STOP_LIMIT_MS);
+      return await service.ended;
+    },
+    [Symbol.asyncDispose]: () => killTally(service),
+  };
 }
 
 async function writeArchive(origin: OriginSite, path: string, payloadBytes: number): Promise<void> {
