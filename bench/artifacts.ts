@@ -1,7 +1,16 @@
 import { join } from "node:path";
 import { startArtifactSite } from "./artifact_site.ts";
 import { runScript, type Sample, sideBySide, summary } from "./measure.ts";
-import { formatMemory, formatRate, formatRatio, formatSeconds, printTable, type Row, sampleRow } from "./report.ts";
+import {
+  formatMemory,
+  formatRate,
+  formatRatio,
+  formatSeconds,
+  printTable,
+  type Row,
+  sampleColumns,
+  sampleRow,
+} from "./report.ts";
 import type { Bench } from "./run.ts";
 
 const COUNT = 2_000;
@@ -59,13 +68,13 @@ async function benchOne({ folder, rounds, sizeBytes }: Bench): Promise<void> {
   const resumed = await runScript(TALLY, variables);
   const twiceBytes = await site.sentBytes() - beforeBytes - sizeBytes;
   const reference = summary(curl);
-  printTable("one artifact", ["time", "rate", "to curl", "peak memory"], [
+  printTable("one artifact", sampleColumns("curl"), [
     sampleRow("curl", reference, reference, sizeBytes),
     { ...sampleRow("tally run download", summary(tally), reference, sizeBytes), budget: "≤ 128 MiB" },
     sampleRow("tally run download, killed at 99 % and started again", resumed, reference, sizeBytes),
     {
       what: "bytes sent twice, what lay in the sockets of the killed included",
-      cells: [formatMemory(twiceBytes), "", "", ""],
+      cells: [formatMemory(twiceBytes), "", "", "", ""],
       budget: "one segment a range",
     },
   ]);

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { runScript, type Sample } from "./measure.ts";
 import { peakBytes, resetPeak } from "./memory.ts";
+import { cpuSeconds } from "./processor.ts";
 import { FOLDER, type Site } from "./site.ts";
 
 /** What came must be what was published. */
@@ -13,11 +14,12 @@ export async function checked(
   return sample;
 }
 
-/** The time of the caller, and the peak of the device. */
-export async function onDevice({ device }: Site, work: () => Promise<Sample>): Promise<Sample> {
+/** The time of the caller; processor time and peak of the device. */
+export async function onDevice({ device }: Site, work: () => Promise<{ readonly seconds: number }>): Promise<Sample> {
   resetPeak(device.pid);
+  const before = cpuSeconds(device.pid);
   const { seconds } = await work();
-  return { seconds, peakBytes: peakBytes(device.pid) };
+  return { seconds, cpuSeconds: cpuSeconds(device.pid) - before, peakBytes: peakBytes(device.pid) };
 }
 
 /** Removes what the device has cached. */

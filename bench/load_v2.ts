@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { checked, forget, onDevice } from "./device_load.ts";
 import { runScript, type Sample, sideBySide, summary } from "./measure.ts";
 import { writeRandomFile } from "./random_file.ts";
-import { formatMemory, formatRatio, formatSeconds, printTable, sampleRow } from "./report.ts";
+import { formatMemory, formatRatio, formatSeconds, printTable, sampleColumns, sampleRow } from "./report.ts";
 import type { Bench } from "./run.ts";
 import { FOLDER, type Site, startSite } from "./site.ts";
 
@@ -35,7 +35,7 @@ export async function benchLoadV2(bench: Bench): Promise<void> {
     },
     cached: () => checked(variables, () => onDevice(site, () => runScript(LOAD, variables))),
   });
-  printTable("load in format v2, to a file of the caller", ["median", "rate", "to curl", "peak memory"], [
+  printTable("load in format v2, to a file of the caller", sampleColumns("curl"), [
     sampleRow("curl of the big part", summary(curl), summary(curl), bench.sizeBytes),
     {
       ...sampleRow("load, big part from S3", summary(cold), summary(curl), bench.sizeBytes),

@@ -3,6 +3,8 @@ import { watchPeak } from "./memory.ts";
 /** One run of something. */
 export interface Sample {
   readonly seconds: number;
+  /** Processor time of the processes that did the work, in user mode and in the kernel: what a busy machine leaves comparable. */
+  readonly cpuSeconds: number;
   /** Most memory of the process that did the work. */
   readonly peakBytes: number;
 }
@@ -20,10 +22,11 @@ export async function sideBySide<Name extends string, T>(
   return results as Record<Name, T[]>;
 }
 
-/** Median time and highest peak. */
+/** Median times and highest peak. */
 export function summary(samples: readonly Sample[]): Sample {
   return {
     seconds: median(samples.map(({ seconds }) => seconds)),
+    cpuSeconds: median(samples.map(({ cpuSeconds }) => cpuSeconds)),
     peakBytes: Math.max(...samples.map(({ peakBytes }) => peakBytes)),
   };
 }
@@ -48,16 +51,24 @@ export async function secondsOf(work: () => Promise<unknown>): Promise<number> {
 export async function runScript(script: string, variables: Readonly<Record<string, string>>): Promise<Sample> {
   const startMs = performance.now();
   const child = new Deno.Command("bash", {
-    args: ["-c", `set -euo pipefail\n${script}`],
+    args: ["-c", `set -euo pipefail\n{ ${script}\n} > /dev/null\ntimes`],
     env: { ...variables },
     stdin: "null",
-    stdout: "null",
+    stdout: "piped",
     stderr: "inherit",
   }).spawn();
   const watch = watchPeak(child.pid);
-  const { success } = await child.status;
+  const { success, stdout } = await child.output();
   const seconds = (performance.now() - startMs) / 1000;
   const peakBytes = watch.stop();
   if (!success) throw new Error(`This script failed:\n${script}`);
-  return { seconds, peakBytes };
+  return { seconds, peakBytes, cpuSeconds: sumOfTimes(new TextDecoder().decode(stdout)) };
+}
+
+/** What `times` of a shell prints: four times like `1m2.345s`, of itself and of what it has started. */
+function sumOfTimes(text: string): number {
+  return [...text.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
+    (sum, [, minutes, rest]) => sum + 60 * Number(minutes) + Number(rest),
+    0,
+  );
 }

@@ -10,6 +10,7 @@ import { initOrigin } from "../origin/init.ts";
 import { eventually } from "../tests/support/eventually.ts";
 import { runScript, type Sample, secondsOf, sideBySide, summary } from "./measure.ts";
 import { peakBytes, resetPeak, residentBytes } from "./memory.ts";
+import { cpuSeconds } from "./processor.ts";
 import { formatMemory, formatRatio, formatSeconds, printTable, type Row } from "./report.ts";
 import type { Bench } from "./run.ts";
 import { startTally } from "./service.ts";
@@ -80,12 +81,17 @@ async function submitRuns(client: Client): Promise<void> {
 async function listInProcess(client: Client): Promise<Sample> {
   resetPeak(Deno.pid);
   const beforeBytes = residentBytes(Deno.pid);
+  const before = cpuSeconds(Deno.pid);
   let count = 0;
   const seconds = await secondsOf(async () => {
     for await (const _ of client.runs.listData({ nocache: true })) count++;
   });
   if (count !== RUNS) throw new Error(`${count} runs were listed, not ${RUNS}`);
-  return { seconds, peakBytes: Math.max(0, peakBytes(Deno.pid) - beforeBytes) };
+  return {
+    seconds,
+    cpuSeconds: cpuSeconds(Deno.pid) - before,
+    peakBytes: Math.max(0, peakBytes(Deno.pid) - beforeBytes),
+  };
 }
 
 function rowOf(what: string, sample: Sample, reference: Sample): Row {

@@ -41,7 +41,12 @@ export function formatMemory(bytes: number): string {
   return formatSize(bytes);
 }
 
-/** Time, rate, ratio to a reference and peak memory of something that moved `sizeBytes`. */
+/** Titles of what {@link sampleRow} gives. */
+export function sampleColumns(reference: string): readonly string[] {
+  return ["median", "rate", `to ${reference}`, "processor", "peak memory"];
+}
+
+/** Time, rate, ratio to a reference, processor time and peak memory of something that moved `sizeBytes`. */
 export function sampleRow(what: string, sample: Sample, reference: Sample, sizeBytes: number): Row {
   return {
     what,
@@ -49,6 +54,7 @@ export function sampleRow(what: string, sample: Sample, reference: Sample, sizeB
       formatSeconds(sample.seconds),
       formatRate(sizeBytes, sample.seconds),
       formatRatio(sample.seconds, reference.seconds),
+      formatSeconds(sample.cpuSeconds),
       formatMemory(sample.peakBytes),
     ],
   };

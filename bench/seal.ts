@@ -6,10 +6,10 @@ import { ensureAge } from "../tools/peers/age.ts";
 import { ensureTink } from "../tools/peers/tink.ts";
 import { runScript, type Sample, sideBySide, summary } from "./measure.ts";
 import { writeRandomFile } from "./random_file.ts";
-import { printTable, sampleRow } from "./report.ts";
+import { printTable, sampleColumns, sampleRow } from "./report.ts";
 import type { Bench } from "./run.ts";
 
-const COLUMNS = ["median", "rate", "to age", "peak memory"];
+const COLUMNS = sampleColumns("age");
 const STOCK_TINK = join(import.meta.dirname ?? "", "../tools/peers/stock_tink.py");
 const SEAL = '"${TALLY[@]}" seal "$PLAIN" --version 1 --publisher-key "$KEYS/release.key" --to "$KEYS/device.key.pub"';
 const OPEN = '"${TALLY[@]}" open --device-key "$KEYS/device.key" --publisher-key "$KEYS/release.key.pub"';

@@ -6,9 +6,9 @@ import { scratchArchive } from "../lib/docker/scratch_archive.ts";
 import { OPTIONS } from "../lib/config/options.ts";
 import { openFile, writeStream } from "../lib/system/files.ts";
 import { startDockerEngine } from "../tests/support/docker_engine.ts";
+import { onDevice } from "./device_load.ts";
 import { runScript, type Sample, secondsOf, sideBySide, summary } from "./measure.ts";
-import { peakBytes, resetPeak } from "./memory.ts";
-import { printTable, sampleRow } from "./report.ts";
+import { printTable, sampleColumns, sampleRow } from "./report.ts";
 import type { Bench } from "./run.ts";
 import { postJson, type Site, startSite } from "./site.ts";
 
@@ -36,7 +36,7 @@ export async function benchUnlock({ folder, sizeBytes, rounds, peers }: Bench): 
     openssl: fresh(() => runScript(OPENSSL, variables)),
     unlock: fresh(() => unlockOnce(site)),
   });
-  printTable("unlock, into Docker", ["median", "rate", "to docker load", "peak memory"], [
+  printTable("unlock, into Docker", sampleColumns("docker load"), [
     sampleRow("docker load of the plain archive", summary(plain), summary(plain), sizeBytes),
     sampleRow("openssl enc -d | docker load", summary(openssl), summary(plain), sizeBytes),
     {
@@ -64,13 +64,15 @@ export async function writeArchives(
 }
 
 /** Unlocks the archive of a site, and waits until the images are ready. @throws {Error} with what the device says when it fails */
-export async function unlockOnce({ device, account }: Site): Promise<Sample> {
-  resetPeak(device.pid);
-  const seconds = await secondsOf(async () => {
-    await postJson(new URL("/unlock", device.url), account);
-    await untilReady(device.url);
+export function unlockOnce(site: Site): Promise<Sample> {
+  const { device, account } = site;
+  return onDevice(site, async () => {
+    const seconds = await secondsOf(async () => {
+      await postJson(new URL("/unlock", device.url), account);
+      await untilReady(device.url);
+    });
+    return { seconds };
   });
-  return { seconds, peakBytes: peakBytes(device.pid) };
 }
 
 async function untilReady(deviceUrl: URL): Promise<void> {
