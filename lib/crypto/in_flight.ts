@@ -11,36 +11,44 @@ export interface PieceWork {
   cancel(reason: unknown): Promise<void>;
 }
 
-/** The pieces in their order as a stream, `limit` of them in flight: nothing more is started until the reader takes one. */
+/**
+ * The pieces in their order as a stream, `limit` of them in flight: nothing more is started until the reader takes one. They are
+ * started behind the reader, who waits for the piece at its turn alone, and never for the input of a later one.
+ */
 export function piecesInFlight(limit: number, work: PieceWork): ByteStream {
-  const inFlight: Promise<Bytes>[] = [];
+  const inFlight: Promise<Bytes | undefined>[] = [];
+  let started: Promise<unknown> = Promise.resolve();
   let ended = false;
-  const next = async () => {
-    while (!ended && inFlight.length < limit) {
-      const started = await startInOrder(work);
-      ended = started === undefined || started.isLast;
-      if (started !== undefined) inFlight.push(settleLater(started.piece));
+  const start = async (): Promise<{ readonly piece: Promise<Bytes> } | undefined> => {
+    if (ended) return undefined;
+    try {
+      const next = await work.start();
+      ended ||= next === undefined;
+      return next;
+    } catch (error) {
+      ended = true;
+      throw error; // waits for its turn, like a piece: whatever went wrong further in front is what is told
     }
+  };
+  const startLater = () => {
+    const next = started.then(start);
+    started = next.catch(() => undefined);
+    inFlight.push(settleLater(next.then((begun) => begun?.piece)));
+  };
+  const next = async () => {
+    while (!ended && inFlight.length < limit) startLater();
     return await inFlight.shift();
   };
   const giveUp = async (reason: unknown) => {
+    ended = true;
+    const cancelled = settleLater(work.cancel(reason)); // first: a start may be waiting for its input
     await Promise.allSettled(inFlight);
-    await work.cancel(reason);
+    await cancelled;
   };
   return byteStream(next, giveUp);
 }
 
-/** A failure to start waits for its turn, like a piece: whatever went wrong further in front is what is told. */
-async function startInOrder(work: PieceWork): Promise<{ piece: Promise<Bytes>; isLast: boolean } | undefined> {
-  try {
-    const started = await work.start();
-    return started === undefined ? undefined : { piece: started.piece, isLast: false };
-  } catch (error) {
-    return { piece: Promise.reject(error), isLast: true };
-  }
-}
-
-/** A rejection is reported to whoever takes the promise from the queue; until then it must not count as unhandled. */
+/** A rejection is reported to whoever takes the promise; until then it must not count as unhandled. */
 function settleLater<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;

@@ -75,3 +75,38 @@ Deno.test("piecesInFlight() lets a failure to start wait for its turn", async ()
   await assert.rejects(reader.read(), /no third/);
   assert.equal(calls, 3, "nothing is started after it");
 });
+
+Deno.test("piecesInFlight() hands over what is ready while a later piece waits for its input", async () => {
+  const { work, finish, state } = manualPieces(3);
+  const input = Promise.withResolvers<undefined>();
+  const waiting = {
+    ...work,
+    start: () => state.started === 2 ? input.promise.then(work.start) : work.start(),
+  };
+  for (const index of [0, 1, 2]) finish(index);
+  const reader = piecesInFlight(3, waiting).getReader();
+  assert.deepEqual((await reader.read()).value, Uint8Array.of(0));
+  assert.deepEqual((await reader.read()).value, Uint8Array.of(1));
+  assert.equal(state.started, 2);
+  input.resolve(undefined);
+  assert.deepEqual((await reader.read()).value, Uint8Array.of(2));
+  assert.equal((await reader.read()).done, true);
+});
+
+Deno.test("piecesInFlight() that is given up gives the source up first, which ends a start that waits for its input", async () => {
+  const { work, finish, state } = manualPieces(3);
+  const input = Promise.withResolvers<undefined>();
+  const waiting = {
+    start: () => state.started === 1 ? input.promise.then(() => undefined) : work.start(),
+    async cancel(reason: unknown) {
+      await work.cancel(reason);
+      input.resolve(undefined);
+    },
+  };
+  finish(0);
+  const reader = piecesInFlight(3, waiting).getReader();
+  await reader.read();
+  await reader.cancel("enough");
+  assert.equal(state.cancelled, "enough");
+  assert.equal(state.started, 1);
+});
