@@ -4,10 +4,10 @@ import { type ByteReader, byteReader, type ByteStream, byteStream } from "../str
 
 const PIECE_BYTES = 128 * 1024;
 const HEAD_LIMIT_BYTES = 8 * 1024;
-const CARRIAGE_RETURN = 0x0d;
 const HYPHEN = 0x2d;
 const CRLF = utf8("\r\n");
 const HEAD_END = utf8("\r\n\r\n");
+const findHeadEnd = finderOf(HEAD_END);
 
 /** One field or file of a form. */
 export interface Part {
@@ -52,6 +52,7 @@ export async function* multipartParts(body: ByteStream, boundary: string): Async
 class DelimitedReader {
   readonly #source: ByteReader;
   readonly #delimiter: Bytes;
+  readonly #findDelimiter: (bytes: Bytes) => number;
   /** What has been read and not yet been taken. Begins with the line break that the first delimiter lacks. */
   #window: Bytes = CRLF;
   #atDelimiter = false;
@@ -60,13 +61,14 @@ class DelimitedReader {
   constructor(source: ByteReader, delimiter: Bytes) {
     this.#source = source;
     this.#delimiter = delimiter;
+    this.#findDelimiter = finderOf(delimiter);
   }
 
   /** The next bytes of the present part; `undefined` when its delimiter is reached and passed. */
   async nextPiece(): Promise<Bytes | undefined> {
     if (this.#atDelimiter) return undefined;
     while (this.#window.byteLength < this.#delimiter.byteLength) await this.#readMore();
-    const at = indexOf(this.#window, this.#delimiter);
+    const at = this.#findDelimiter(this.#window);
     this.#atDelimiter = at >= 0;
     return at >= 0 ? this.#takeLast(at) : this.#takeSafe();
   }
@@ -104,7 +106,7 @@ class DelimitedReader {
   /** The lines between a delimiter and the empty line. */
   async readHead(): Promise<string> {
     for (;;) {
-      const at = indexOf(this.#window, HEAD_END);
+      const at = findHeadEnd(this.#window);
       if (at > HEAD_LIMIT_BYTES || at < 0 && this.#window.byteLength > HEAD_LIMIT_BYTES + PIECE_BYTES) {
         throw new TooLargeError("A part of the form has too large a head", HEAD_LIMIT_BYTES);
       }
@@ -148,13 +150,21 @@ class DelimitedReader {
   }
 }
 
-/** Where `needle`, which begins with a carriage return, begins in `bytes`; -1 when it does not. */
-function indexOf(bytes: Bytes, needle: Bytes): number {
-  const last = bytes.byteLength - needle.byteLength;
-  for (let at = bytes.indexOf(CARRIAGE_RETURN); at >= 0 && at <= last; at = bytes.indexOf(CARRIAGE_RETURN, at + 1)) {
-    if (needle.every((byte, index) => bytes[at + index] === byte)) return at;
-  }
-  return -1;
+/**
+ * Finds where `needle` begins in bytes; -1 when it does not. Most of the time it looks at one byte in each length of the needle
+ * (Horspool's search). No input makes it slow as long as the needle has its first byte only once, as a delimiter has.
+ */
+function finderOf(needle: Bytes): (bytes: Bytes) => number {
+  const last = needle.byteLength - 1;
+  const steps = new Array<number>(256).fill(needle.byteLength);
+  needle.subarray(0, last).forEach((byte, index) => steps[byte] = last - index);
+  const standsAt = (bytes: Bytes, at: number) => needle.every((byte, index) => bytes[at + index] === byte);
+  return (bytes) => {
+    for (let end = last; end < bytes.byteLength; end += steps[bytes[end] ?? 0] ?? 1) {
+      if (bytes[end] === needle[last] && standsAt(bytes, end - last)) return end - last;
+    }
+    return -1;
+  };
 }
 
 function parseHead(head: string): { name: string; filename: string | undefined } {

@@ -76,6 +76,24 @@ Deno.test("multipartParts() keeps a body that looks like its delimiter", async (
   }
 });
 
+Deno.test("multipartParts() finds a boundary that resembles itself, behind bodies made of its pieces", async () => {
+  const signs = (maxLength: number) =>
+    fc.array(fc.constantFrom("-", "a"), { minLength: 1, maxLength }).map((list) => list.join(""));
+  await fc.assert(fc.asyncProperty(signs(70), fc.array(fc.nat(80)), fc.integer({ min: 1, max: 50 }), async (
+    boundary,
+    cuts,
+    chunkBytes,
+  ) => {
+    const delimiter = `\r\n--${boundary}`;
+    const body = cuts.map((cut) => delimiter.slice(0, cut)).join("|");
+    fc.pre(!body.includes(delimiter));
+    const head = 'Content-Disposition: form-data; name="data"; filename="f"';
+    const form = utf8(`--${boundary}\r\n${head}\r\n\r\n${body}${delimiter}--\r\n`);
+    const parts = await readAll(inChunks(form, [chunkBytes]), boundary);
+    assert.deepEqual(parts, [{ name: "data", filename: "f", body: utf8(body) }]);
+  }));
+});
+
 Deno.test("multipartParts() reads large bodies whose size is no multiple of anything", async () => {
   const body = new Uint8Array(1_000_003).map((_, index) => index * 31 % 251);
   const [bytes, boundary] = await encoded([{ name: "data", filename: "f", body }, {
