@@ -40,7 +40,9 @@ function byobReader(stream: ByteStream): ByteReader | undefined {
       if (ended || sizeBytes === 0) return new Uint8Array(0);
       const { value, done } = await reader.read(new Uint8Array(sizeBytes), { min: minBytes });
       ended = done;
-      return value ?? new Uint8Array(0);
+      if (value !== undefined && value.byteLength > 0) return value;
+      value?.buffer.transfer(0); // of the whole size: garbage that nobody needs to wait for
+      return new Uint8Array(0);
     },
     cancel: (reason) => reader.cancel(reason),
   };

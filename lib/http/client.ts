@@ -8,6 +8,7 @@ import {
   UpstreamTimeoutError,
 } from "../errors.ts";
 import { type ByteStream, byteStream, inPieces } from "../streams.ts";
+import { parseContentLength } from "./byte_ranges.ts";
 import { processEnvironment } from "../system/environment.ts";
 import { piecesOf, SizedBody } from "./sized_body.ts";
 import { socketTransport, type Transport, Transports } from "./transport.ts";
@@ -55,6 +56,7 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 const SENT_PIECE_BYTES = 64 * 1024;
 const DEFAULT_STALL_MS = 30_000;
 const PIECE_BYTES = 256 * 1024;
+const SMALLEST_BUFFER_BYTES = 1024;
 
 /** A body is read in pieces of at least this size: over TLS, single chunks of 4 KiB are 2.5 times slower. */
 const MIN_PIECE_BYTES = 16 * 1024;
@@ -86,10 +88,14 @@ export function httpClient(service: Upstream, options: HttpClientOptions = {}): 
       }
       watchdog.pause();
       const body = response.body ?? emptyBody();
+      const limits = {
+        sizeBytes: parseContentLength(response.headers) ?? PIECE_BYTES,
+        stallMs: request.stallMs ?? DEFAULT_STALL_MS,
+      };
       return {
         status: response.status,
         headers: response.headers,
-        body: guarded(service, url, body, watchdog, request.stallMs ?? DEFAULT_STALL_MS),
+        body: guarded(service, url, body, watchdog, limits),
       };
     } catch (error) {
       sending.end();
@@ -214,7 +220,13 @@ function emptyBody(): ByteStream {
 }
 
 /** Lets a reader's own memory through to the connection, so that nothing is copied on the way. */
-function guarded(service: Upstream, url: URL, body: ByteStream, watchdog: Watchdog, stallMs: number): ByteStream {
+function guarded(
+  service: Upstream,
+  url: URL,
+  body: ByteStream,
+  watchdog: Watchdog,
+  { sizeBytes, stallMs }: { readonly sizeBytes: number; readonly stallMs: number },
+): ByteStream {
   const reader = body.getReader({ mode: "byob" });
   // An aborted fetch keeps its connection until somebody reads on; a cancelled body closes it at once.
   watchdog.onFire(() => void reader.cancel().catch(() => undefined)); // it may have failed by itself
@@ -233,7 +245,7 @@ function guarded(service: Upstream, url: URL, body: ByteStream, watchdog: Watchd
   };
   return new ReadableStream({
     type: "bytes",
-    autoAllocateChunkSize: PIECE_BYTES,
+    autoAllocateChunkSize: Math.max(SMALLEST_BUFFER_BYTES, Math.min(PIECE_BYTES, sizeBytes)), // many answers are empty
     async pull(controller) {
       const request = controller.byobRequest;
       const { buffer, byteOffset, byteLength } = request?.view ?? new Uint8Array(PIECE_BYTES);

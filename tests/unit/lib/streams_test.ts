@@ -62,6 +62,15 @@ for (const [kind, open] of Object.entries(KINDS)) {
   });
 }
 
+Deno.test("byteReader() gives the buffer of a read at the end back, however large, and does not leave it to the garbage collector", async () => {
+  const [sizeBytes, streams] = [8 * 1024 * 1024, 20];
+  const before = Deno.memoryUsage().external;
+  for (let count = 0; count < streams; count++) {
+    assert.equal((await byteReader(streamOf()).read(sizeBytes)).byteLength, 0);
+  }
+  assert.ok(Deno.memoryUsage().external - before < 2 * sizeBytes);
+});
+
 Deno.test("byteReader() does not take a locked stream for a plain one", () => {
   const stream = streamOf(utf8("a"));
   stream.getReader();

@@ -54,6 +54,15 @@ Deno.test("httpClient() sends large bytes, and a stream of known size, with thei
   assert.equal(bytes.byteLength, 1_000_000, "the memory is still the caller's");
 });
 
+Deno.test("httpClient() makes no buffer for an answer that says it is empty", async () => {
+  await using server = serve(() => new Response(null, { headers: { "content-length": "0" } }));
+  const before = Deno.memoryUsage().external;
+  for (let calls = 0; calls < 100; calls++) {
+    assert.equal((await collect((await http(server.url)).body, 10)).byteLength, 0);
+  }
+  assert.ok(Deno.memoryUsage().external - before < 4 * 1024 * 1024, "it were 25 MiB");
+});
+
 Deno.test("httpClient() gives an empty body where there is none", async () => {
   await using server = serve(() => new Response(null, { status: 204 }));
   assert.equal((await collect((await http(server.url)).body, 10)).byteLength, 0);
