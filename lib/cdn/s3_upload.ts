@@ -8,7 +8,7 @@ import { noneFor, type S3User } from "./s3_user.ts";
 import type { ByteSource, PutOptions } from "./store.ts";
 
 const MIB = 1024 * 1024;
-const MIN_PART_BYTES = 8 * MIB;
+const MIN_PART_BYTES = 5 * MIB;
 /** S3's own limit. */
 const MAX_PARTS = 10_000;
 /** Memory of an upload: this many parts. */
@@ -35,14 +35,14 @@ interface Part {
 }
 
 /**
- * Size of the parts that `sizeBytes` are cut into: 8 MiB, or as many MiB as keep them at 10,000 and fewer.
+ * Size of the parts that `sizeBytes` are cut into: 5 MiB, S3's smallest, or as many MiB as keep them at 10,000 and fewer.
  */
 export function partSize(sizeBytes: number): number {
   return Math.max(MIN_PART_BYTES, Math.ceil(sizeBytes / MAX_PARTS / MIB) * MIB);
 }
 
 /**
- * Writes an object: in one request up to 8 MiB, else in parts, three at a time. Each part is repeated by itself when it fails in
+ * Writes an object: in one request up to 5 MiB, else in parts, three at a time. Each part is repeated by itself when it fails in
  * passing. The server checks the CRC-32 of each part and of the whole before the object appears; after any failure the parts
  * that it took are dropped.
  */

@@ -187,7 +187,7 @@ const READING: Readonly<Record<string, (site: ObjectSite) => Promise<void>>> = {
 /** Holds for stores that can be written to. */
 const WRITING: Readonly<Record<string, (site: ObjectSite, subject: Subject) => Promise<void>>> = {
   "put() replaces an object as a whole and tells its facts"({ store }, { pairs }) {
-    return eachOf([0, 1, 70_000, 8 * 1024 * 1024, 8 * 1024 * 1024 + 1], async (sizeBytes) => {
+    return eachOf([0, 1, 70_000, 5 * 1024 * 1024, 5 * 1024 * 1024 + 1], async (sizeBytes) => {
       const bytes = keystream(`put ${sizeBytes}`, sizeBytes);
       const facts = await store.put(BUCKET, "put.big", sourceOf(bytes), { pairedWith: PAIRED_WITH });
       assert.equal(facts.sizeBytes, sizeBytes);

@@ -259,10 +259,10 @@ Deno.test("S3Store refuses answers that are not S3's", async () => {
   await assert.rejects(Array.fromAsync(store.list(BUCKET)), UpstreamError);
 });
 
-Deno.test("partSize() keeps within 10,000 parts of at least 8 MiB", () => {
-  assert.equal(partSize(9 * MIB), 8 * MIB);
-  assert.equal(partSize(80_000 * MIB), 8 * MIB);
-  assert.equal(partSize(80_000 * MIB + 1), 9 * MIB);
+Deno.test("partSize() keeps within 10,000 parts of at least 5 MiB", () => {
+  assert.equal(partSize(6 * MIB), 5 * MIB);
+  assert.equal(partSize(50_000 * MIB), 5 * MIB);
+  assert.equal(partSize(50_000 * MIB + 1), 6 * MIB);
   assert(Math.ceil(5 * 1024 ** 4 / partSize(5 * 1024 ** 4)) <= 10_000);
 });
 
