@@ -41,7 +41,7 @@ export function sealUnits(source: ByteStream, layout: UnitLayout, cipher: UnitCi
   const seal = async (bytes: Bytes, place: UnitPlace) => {
     const unit = await cipher.seal(bytes, place);
     release(bytes);
-    hashes[place.index] = createHash("sha256").update(unit).digest(); // WebCrypto copies what it hashes
+    hashes[place.index] = new Uint8Array(await crypto.subtle.digest("SHA-256", unit));
     return unit;
   };
   const sealed = piecesInFlight(UNITS_IN_FLIGHT, {
