@@ -74,10 +74,10 @@ function copyingReader(stream: ByteStream): ByteReader {
   };
 }
 
-/** Reads a stream to its end. The memory of a chunk is given back as soon as `take` returns, and not at the next garbage collection. */
-export async function consume(stream: ByteStream, take: (chunk: Bytes) => void): Promise<void> {
+/** Reads a stream to its end. The memory of a chunk is given back as soon as `take` is done, and not at the next garbage collection. */
+export async function consume(stream: ByteStream, take: (chunk: Bytes) => void | Promise<void>): Promise<void> {
   for await (const chunk of stream) {
-    take(chunk);
+    await take(chunk);
     release(chunk);
   }
 }

@@ -59,7 +59,7 @@ async function sealInto(source: ByteStream, request: SealFilesRequest): Promise<
   const folder = join(out, resource.folder);
   await sweepPartialFiles(folder); // of a process that was killed while it sealed
   using file = await AtomicFile.create(join(folder, resource.name), PUBLIC_FILE_MODE);
-  await consume(sealing.body, (unit) => file.write(unit));
+  await consume(sealing.body, (unit) => file.append(unit));
   const { manifest, hashes } = await sealing.finish();
   const big = join(folder, manifest.big.key);
   if (!isKeyKept) await writeContentKey(contentKeyFile, sealing.contentKey); // first: a big part without its key is of no use

@@ -73,7 +73,7 @@ export function v2Stager(deps: UploadV2Deps): StageUpload {
 async function writeSealed({ body, finish }: SealingResource, file: AtomicFile, signal: AbortSignal | undefined) {
   for await (const chunk of body) {
     signal?.throwIfAborted();
-    file.write(chunk);
+    await file.append(chunk);
     release(chunk);
   }
   return await finish();

@@ -178,6 +178,15 @@ export class AtomicFile implements Disposable {
     }
   }
 
+  /** Appends all of `bytes` while the process goes on; one call at a time. @throws {DiskFullError} */
+  async append(bytes: Uint8Array): Promise<void> {
+    try {
+      for (let offset = 0; offset < bytes.byteLength;) offset += await this.#file.write(bytes.subarray(offset));
+    } catch (error) {
+      throw diskFullOr(error, this.path);
+    }
+  }
+
   /** Gives the file exactly this mode, whatever the process's own mask is. */
   setMode(mode: number): void {
     Deno.chmodSync(this.temporaryPath, mode);
@@ -223,7 +232,7 @@ export async function writePublicFile(path: string, bytes: Uint8Array): Promise<
 /** Writes a stream into a file, in the way of {@link AtomicFile}; on any error nothing is left and the source is cancelled. */
 export async function writeStream(path: string, stream: ByteStream): Promise<void> {
   using file = await AtomicFile.create(path);
-  await consume(stream, (chunk) => file.write(chunk));
+  await consume(stream, (chunk) => file.append(chunk));
   await file.commit();
 }
 

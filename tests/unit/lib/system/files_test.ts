@@ -51,6 +51,17 @@ Deno.test("AtomicFile: nothing has the name before commit, everything after it, 
   assert.deepEqual(names(join(folder.path, "deep/er")), ["file"]);
 });
 
+Deno.test("AtomicFile: what is appended stands behind what was written, and before what is written next", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "file");
+  using file = await AtomicFile.create(path);
+  file.write(utf8("one "));
+  await file.append(utf8("two "));
+  file.write(utf8("three"));
+  await file.commit();
+  assert.equal(await Deno.readTextFile(path), "one two three");
+});
+
 Deno.test("AtomicFile: disposed without commit leaves the old file and nothing else", async () => {
   await using folder = await tempFolder();
   const path = join(folder.path, "file");
