@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from "hono";
 import type { RequestIdVariables } from "hono/request-id";
 import type { Role } from "../lib/auth/roles.ts";
-import type { Call } from "../lib/http/listening.ts";
+import type { Call } from "../lib/http/running_calls.ts";
 import { NotAllowedError, NotSignedInError } from "../lib/errors.ts";
 import type { SignedIn, Tokens } from "./tokens.ts";
 

@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import type { Call } from "../lib/http/listening.ts";
+import type { Call } from "../lib/http/running_calls.ts";
 
 /** What the server tells of a call beside its request. */
 export function callOf(c: Context): Call {

@@ -1,6 +1,6 @@
 import { ConfigurationError, messageOf } from "../errors.ts";
 import { type Clock, systemClock } from "../system/clock.ts";
-import { type Call, type Handler, Listening, type TlsPair } from "./listening.ts";
+import { type Handler, Listening, type TlsPair } from "./listening.ts";
 
 /** How a server is run. */
 export interface ServerOptions {
@@ -105,14 +105,14 @@ class RenewedServer {
       const woken = await Promise.race([
         tick.then(() => "tick" as const),
         this.#current.failed.then((error) => ({ error })),
-        ...(isLate ? [this.#current.idle] : []),
+        ...(isLate ? [this.#current.calls.idle] : []),
       ]);
       if (signal.aborted) return;
       if (typeof woken === "object") await this.#reopen(woken.error, renewal, signal);
       if (woken === "tick") age++;
       const newTls = woken === "tick" && age % TLS_LOOK_SECONDS === 0 ? await nextPair(renewal) : undefined;
       const isCrowded = woken === "tick" && (renewal.isCrowded?.() ?? false);
-      const isIdle = isLate && this.#current.live.length === 0;
+      const isIdle = isLate && this.#current.calls.liveCount === 0;
       const isDue = isIdle || isCrowded || newTls !== undefined || age >= OVERDUE_SECONDS;
       if (isDue && this.#exchange({ ...renewal, isCrowded, newTls })) age = 0;
       if (woken === "tick") tick = second(signal);
@@ -123,7 +123,7 @@ class RenewedServer {
   async stop(): Promise<void> {
     const { clock } = this.#options;
     const all = [this.#current, ...this.#old];
-    if (await within(STOP_LIMIT_MS, Promise.all(all.flatMap(({ live }) => live)), clock)) {
+    if (await within(STOP_LIMIT_MS, Promise.all(all.map(({ calls }) => calls.liveEnded())), clock)) {
       return void await within(CLOSE_LIMIT_MS, this.#current.retire(), clock); // lets the last bytes of the answers out
     }
     this.#cutOff.abort();
@@ -137,7 +137,7 @@ class RenewedServer {
       port: this.#port,
       tls: this.#tls,
       isShared: renewal !== undefined,
-      handle: (request: Request, call: Call) => this.#signal.aborted ? draining() : this.#handle(request, call),
+      handle: (request, call) => this.#signal.aborted ? draining() : this.#handle(request, call),
       onBrokenOff,
       cutOff: this.#cutOff.signal,
       ...(renewal?.stallMs === undefined ? {} : { stallMs: renewal.stallMs }),
@@ -155,8 +155,8 @@ class RenewedServer {
     onTrouble: (error: unknown) => void;
   }): boolean {
     const [old, oldTls] = [this.#current, this.#tls];
-    const { stuckCount, live } = old;
-    const breaksOff = live.length === 0 || stuckCount > 0 && (isCrowded || stuckCount >= STUCK_LIMIT);
+    const { stuckCount, liveCount } = old.calls;
+    const breaksOff = liveCount === 0 || stuckCount > 0 && (isCrowded || stuckCount >= STUCK_LIMIT);
     if (stuckCount > 0 && !breaksOff && newTls === undefined) return false;
     try {
       this.#tls = newTls ?? oldTls;
