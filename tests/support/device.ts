@@ -140,6 +140,8 @@ function serviceParts(
     algorithms: settings.jwtAlgorithms,
     http: apiParts.http,
     clock,
+    ...(settings.jwtIssuer === undefined ? {} : { issuer: settings.jwtIssuer }),
+    ...(settings.jwtAudience === undefined ? {} : { audience: settings.jwtAudience }),
   });
   const newSession = () => new Session({ authenticate: (...account) => login.login(...account), verify });
   const session = newSession();

@@ -55,12 +55,15 @@ export class SmallResourceApi implements AsyncDisposable {
     this.#validTokens.clear();
   }
 
-  /** A token as `POST /login` gives it. */
-  async token(email: string): Promise<string> {
+  /** A token as `POST /login` gives it, or one that differs from it. */
+  async token(
+    email: string,
+    { audience = "Annotators/OrangePi/Admins", issuer = "AzaionApi", expires = "4h" } = {},
+  ): Promise<string> {
     const token = await new SignJWT({ nameid: `id-${email}`, unique_name: email, role: this.accounts.get(email)?.role })
       .setProtectedHeader({ alg: "ES256", kid: "1" })
-      .setIssuer("AzaionApi").setAudience("Annotators/OrangePi/Admins")
-      .setJti(String(++this.#tokenCount)).setIssuedAt().setExpirationTime("4h")
+      .setIssuer(issuer).setAudience(audience)
+      .setJti(String(++this.#tokenCount)).setIssuedAt().setExpirationTime(expires)
       .sign(this.#keys.privateKey);
     this.#validTokens.set(token, email);
     return token;

@@ -1,3 +1,4 @@
+import { decodeJwt, exportJWK, generateKeyPair, type JWTHeaderParameters, SignJWT, UnsecuredJWT } from "jose";
 import assert from "node:assert/strict";
 import { READER_ROLES, type Role, ROLES, UPLOADER_ROLES } from "../../../lib/auth/roles.ts";
 import { utf8 } from "../../../lib/bytes.ts";
@@ -102,6 +103,47 @@ Deno.test("a token that is not valid is answered with 401, whoever is signed in 
   for (const token of ["", "x", `${good}x`, good.split(".").slice(0, 2).join(".") + ".", "a b"]) {
     await assertProblem(await call(device, load, token), 401, "not_signed_in", token);
   }
+});
+
+Deno.test("with CALLER_AUTH=bearer a token counts that the API has signed, for this device, now, and no other", async () => {
+  const rules = { "jwt-issuer": "AzaionApi", "jwt-audience": "Annotators/OrangePi/Admins" };
+  await using device = await startDevice({ flags: { "caller-auth": "bearer", ...rules } });
+  const email = accountOf("Admin");
+  const good = await device.api.token(email);
+  const claims = decodeJwt(good);
+  const stranger = await generateKeyPair("ES256");
+  const [publicKey] = (await (await fetch(device.api.jwksUrl)).json()).keys;
+  const signed = (header: JWTHeaderParameters, key: CryptoKey | Uint8Array) =>
+    new SignJWT(claims).setProtectedHeader(header).sign(key);
+  const [head = "", body = "", signature = ""] = good.split(".");
+  const raised = utf8(JSON.stringify({ ...claims, role: "ApiAdmin" })).toBase64({
+    alphabet: "base64url",
+    omitPadding: true,
+  });
+  const hostile: Record<string, string> = {
+    "forged with another key": await signed({ alg: "ES256", kid: "1" }, stranger.privateKey),
+    "forged with a key that it brings along": await signed(
+      { alg: "ES256", jwk: await exportJWK(stranger.publicKey) },
+      stranger.privateKey,
+    ),
+    "with the public key as a secret": await signed({ alg: "HS256", kid: "1" }, utf8(JSON.stringify(publicKey))),
+    "without a signature": new UnsecuredJWT(claims).encode(),
+    "with its signature left out": `${head}.${body}.`,
+    "with another role": `${head}.${raised}.${signature}`,
+    "expired": await device.api.token(email, { expires: "-1h" }),
+    "for another audience": await device.api.token(email, { audience: "another" }),
+    "of another issuer": await device.api.token(email, { issuer: "another" }),
+  };
+  const [load] = CALLS.filter(({ path }) => path.startsWith("/load"));
+  assert.ok(load !== undefined);
+  for (const [what, token] of Object.entries(hostile)) {
+    const answer = await call(device, load, token);
+    assert.equal(answer.status, 401, what);
+    assert.doesNotMatch(await answer.text(), /eyJ/, what);
+  }
+  await assertProblem(await call(device, load, good), 404, "not_found"); // and the good one passes
+  const log = device.logLines.join("");
+  for (const token of [good, ...Object.values(hostile)]) assert.ok(!log.includes(token));
 });
 
 Deno.test("with CALLER_AUTH=session no token of a caller counts", async () => {
