@@ -51,7 +51,7 @@ async function entryOf(
 ): Promise<Omit<CacheEntry, "folder"> | undefined> {
   const partial = PARTIAL.exec(file)?.[1];
   if (partial === undefined && (file.startsWith(".") || isCompanion(file, names))) return undefined;
-  const companions = partial === undefined ? COMPANION_ENDINGS.map((ending) => file + ending) : [`${file}.journal`];
+  const companions = partial === undefined ? companionsOf(file, names) : [`${file}.journal`];
   const files = [file, ...companions.filter((name) => names.has(name))].map((name) => join(folder, name));
   const facts = await Promise.all(files.map(fileFacts));
   const [own] = facts;
@@ -63,6 +63,12 @@ async function entryOf(
     sizeBytes: facts.reduce((sum, one) => sum + (one?.sizeBytes ?? 0), 0),
     usedMs: own.modifiedMs,
   };
+}
+
+/** A journal without its partial file is what a process has left that was killed when the file had just got its name. */
+function companionsOf(file: string, names: ReadonlySet<string>): string[] {
+  const own = COMPANION_ENDINGS.map((ending) => file + ending);
+  return names.has(`.${file}.part`) ? own : [...own, `.${file}.part.journal`];
 }
 
 function isCompanion(file: string, names: ReadonlySet<string>): boolean {

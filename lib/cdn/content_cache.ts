@@ -44,6 +44,7 @@ export class ContentCache {
     const facts = await fileFacts(path);
     if (facts === undefined) return undefined;
     const { sizeBytes } = facts;
+    PartialFile.tidy(path);
     await this.#quota.used(path);
     return { sizeBytes, open: (start = 0, end = sizeBytes) => openUsed(path, start, end) };
   }

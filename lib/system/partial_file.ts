@@ -55,6 +55,16 @@ export class PartialFile implements Disposable {
     }
   }
 
+  /** Removes the journal of a file that has got its name, which a process that was killed in that moment has left. */
+  static tidy(path: string): void {
+    const { data, journal } = namesOf(path);
+    try {
+      if (!isThere(data)) removeIfThere(journal);
+    } catch {
+      return; // it is of no use, and does no harm
+    }
+  }
+
   /** The journal of the runs before, cut off at `limitBytes`; empty when there is none. */
   async journalText(limitBytes: number): Promise<string> {
     if (!isRegularFile(this.#journal)) return "";

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { processEnvironment } from "../../lib/system/environment.ts";
 import type { DownloadJob } from "../support/download_child.ts";
 import { keystream } from "../support/keystream.ts";
+import { random } from "../support/random.ts";
 import { rangeServer } from "../support/range_server.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 
@@ -13,17 +14,6 @@ const AT_A_TIME = 20;
 const KILLS = 2;
 const SEGMENT_BYTES = 16 * 1024;
 const SIZE_BYTES = 70 * SEGMENT_BYTES + 321; // large enough for a journal
-
-/** Numbers that look random and can be had again. @see "Mulberry32", public domain */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Heard {
   readonly startBytes: Map<string, number>;

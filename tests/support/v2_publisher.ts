@@ -13,7 +13,7 @@ import type { OriginSite, Reply } from "./origin_site.ts";
 /** The resource that tests of format v2 publish. */
 export const V2_RESOURCE = { folder: "models", name: "detector.onnx" };
 
-const LIMIT_BYTES = 64 * 1024 * 1024;
+const LIMIT_BYTES = 128 * 1024 * 1024;
 const DAY_SECONDS = 24 * 3600;
 
 /** A version, with everything that only its publisher knows. */

@@ -365,3 +365,65 @@ Deno.test("download() refuses several sources of which nobody knows what they mu
   const sources = [...request.sources, ...request.sources];
   await assert.rejects(download({ ...request, sources }, options()), TypeError);
 });
+
+Deno.test("download() gives a sink each segment once, those that a run before has left first, and leaves it what it keeps", async () => {
+  await using here = await site();
+  const { server, path, request } = here;
+  const leadBytes = 100;
+  const startOf = (index: number) => index === 0 ? 0 : leadBytes + index * SEGMENT;
+  const expected = (index: number) => CONTENT.subarray(startOf(index), startOf(index + 1));
+  const taken: number[] = [];
+  const kept: Bytes[] = [];
+  let asked = 0;
+  const wanted: DownloadRequest = {
+    ...{ ...request, sizeBytes: SIZE, leadBytes },
+    verify: (index, bytes) => Buffer.compare(bytes, expected(index)) === 0,
+    sink: {
+      ready: () => asked++ % 3 === 0 ? Promise.resolve() : undefined,
+      take(index, bytes) {
+        assert(Buffer.compare(bytes, expected(index)) === 0, `segment ${index}`);
+        taken.push(index);
+        return index === 2 && kept.push(bytes) > 0;
+      },
+    },
+  };
+  server.fault = (_, number) => number > 0 ? { status: 404 } : { cutAfter: 5 * SEGMENT };
+  await assert.rejects(download(wanted, options()), NotFoundError);
+  assert.deepEqual(taken.splice(0), [0, 1, 2, 3]);
+  server.fault = () => undefined;
+  const { reusedBytes } = await download(wanted, options({ clock: hurriedClock() }));
+  assert.equal(reusedBytes, startOf(4));
+  assert.deepEqual(taken.slice(0, 4), [0, 1, 2, 3]);
+  assert.deepEqual(taken.toSorted((one, other) => one - other), Array.from({ length: 40 }, (_, index) => index));
+  assert.deepEqual(kept.map(({ byteLength }) => byteLength), [SEGMENT, SEGMENT], "their memory was not given back");
+  await assertHolds(path, CONTENT);
+  await assert.rejects(download({ ...wanted, sizeBytes: undefined }, options()), TypeError);
+});
+
+Deno.test("download() goes on with a segment of a run before only when it is what the check says, whatever the journal says", async () => {
+  await using here = await site();
+  const { server, path, request } = here;
+  const wanted = { ...request, sizeBytes: SIZE };
+  server.fault = (_, number) => number > 0 ? { status: 404 } : { cutAfter: 5 * SEGMENT };
+  await assert.rejects(download({ ...wanted, verify: () => true }, options()), NotFoundError);
+  server.fault = () => undefined;
+  const isRight = segmentHashes(CONTENT);
+  const verify = (index: number, bytes: Bytes) => isRight(index, bytes) && (index !== 1 || reads++ > 0);
+  let reads = 0;
+  const { reusedBytes } = await download({ ...wanted, verify }, options());
+  assert.equal(reusedBytes, 4 * SEGMENT);
+  await assertHolds(path, CONTENT);
+});
+
+Deno.test("download() makes of a source that says so one attempt, and tells that it is lost", async () => {
+  await using here = await site();
+  const { server, request } = here;
+  const verify = segmentHashes(CONTENT);
+  server.fault = (seen) => seen.path === "stick" ? { status: 503 } : undefined;
+  const clock = testClock();
+  const lost: string[] = [];
+  const onLostSource = (one: { source: string }) => lost.push(one.source);
+  const sources = [{ ...source(server, "stick"), attempts: 1 }, source(server)];
+  await download({ ...request, sizeBytes: SIZE, sources, verify }, options({ clock, onLostSource }));
+  assert.deepEqual([lost, clock.sleeps], [["stick"], []]);
+});

@@ -22,3 +22,12 @@ Deno.test("RangeCount stays at one for a source without ranges", () => {
   for (let nowMs = 0; nowMs < 60_000; nowMs += 50) count.arrived(nowMs);
   assert.equal(count.target, 1);
 });
+
+Deno.test("RangeCount learns nothing while whoever takes the segments is the slow one", () => {
+  const count = new RangeCount(8);
+  for (let nowMs = 0; nowMs < 60_000; nowMs += 50) {
+    if (nowMs % 500 === 0) count.heldBack();
+    count.arrived(nowMs);
+  }
+  assert.equal(count.target, 1);
+});
