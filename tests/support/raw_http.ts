@@ -27,3 +27,10 @@ export async function readAll(connection: Deno.TcpConn): Promise<string> {
     text += decoder.decode(buffer.subarray(0, count), { stream: true });
   }
 }
+
+/** The same, with the way to the server kept open: it may take a closed one for a client that has gone, and answer nothing. */
+export async function rawAnswer(port: number, request: Bytes): Promise<string> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  await writeAll(connection, request);
+  return await readAll(connection);
+}
