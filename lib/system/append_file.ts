@@ -2,8 +2,7 @@ import { dirname } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { collect } from "../streams.ts";
 import { diskFullOr, fileFacts, openFile, syncFolder } from "./files.ts";
-
-const PRIVATE_FILE_MODE = 0o600;
+import { openRegular } from "./regular_file.ts";
 
 /** The last bytes of a file, `limitBytes` at most; none when there is no such file. */
 export async function readEnd(path: string, limitBytes: number): Promise<Bytes> {
@@ -15,10 +14,10 @@ export async function readEnd(path: string, limitBytes: number): Promise<Bytes> 
 /**
  * Writes bytes at the place `atBytes` of a file, and cuts off what stood behind it; a file that was not there is made for its owner
  * only. They are on the disk when it returns. On an error the file is as long as it was before.
- * @throws {DiskFullError}
+ * @throws {DiskFullError}; {ConfigurationError} what has its name is no regular file
  */
 export async function appendToFile(path: string, bytes: Uint8Array, atBytes: number): Promise<void> {
-  using file = await Deno.open(path, { write: true, create: true, mode: PRIVATE_FILE_MODE });
+  using file = await openRegular(path, { create: true });
   try {
     await file.truncate(atBytes);
     await file.seek(atBytes, Deno.SeekMode.Start);

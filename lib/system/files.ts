@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { ConfigurationError, DiskFullError, NotFoundError, TooLargeError } from "../errors.ts";
 import { type ByteStream, byteStream, collect, consume } from "../streams.ts";
+import { openRegular } from "./regular_file.ts";
 
 const PRIVATE_FILE_MODE = 0o600;
 const PUBLIC_FILE_MODE = 0o644;
@@ -238,7 +239,7 @@ export async function writeStream(path: string, stream: ByteStream): Promise<voi
 
 /** Writes bytes over those at a place of a file that is there, and flushes it. */
 export async function patchFile(path: string, offset: number, bytes: Uint8Array): Promise<void> {
-  using file = await Deno.open(path, { write: true });
+  using file = await openRegular(path, { create: false });
   await file.seek(offset, Deno.SeekMode.Start);
   for (let done = 0; done < bytes.byteLength;) done += await file.write(bytes.subarray(done));
   await file.syncData();
@@ -306,7 +307,7 @@ export async function listFolders(folder: string): Promise<string[]> {
  * Returns `undefined` when somebody else holds it.
  */
 export async function lockFile(path: string, { create = true } = {}): Promise<Disposable | undefined> {
-  const file = await Deno.open(path, { write: true, create, mode: PRIVATE_FILE_MODE });
+  const file = await openRegular(path, { create });
   if (await file.tryLock(true)) return { [Symbol.dispose]: () => file.close() };
   file.close();
   return undefined;

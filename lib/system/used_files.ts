@@ -1,13 +1,16 @@
+import { NotFoundError } from "../errors.ts";
 import type { ByteStream } from "../streams.ts";
 import { watched } from "../streams.ts";
-import { openFile } from "./files.ts";
+import { fileFacts, openFile } from "./files.ts";
+import { openRegular } from "./regular_file.ts";
 
 /**
  * Bytes `[start, end)` of a file that is kept while they are read: {@link removeUnused} of any process leaves it. On a file
  * system without locks it is read all the same.
- * @throws {NotFoundError} when there is no such file
+ * @throws {NotFoundError} when there is no such file, or a link, a pipe or a device has its name
  */
 export async function openUsed(path: string, start = 0, end = Infinity): Promise<ByteStream> {
+  if (await fileFacts(path) === undefined) throw new NotFoundError(`Cannot read "${path}": there is no such file`);
   const stream = await openFile(path, start, end);
   const lock = await shareQuietly(path);
   return watched(stream, { look: () => {}, end: () => lock?.close(), drop: () => lock?.close() });
@@ -15,7 +18,7 @@ export async function openUsed(path: string, start = 0, end = Infinity): Promise
 
 /** Removes a file that nobody reads or writes under a lock. @returns whether it has gone */
 export async function removeUnused(path: string): Promise<boolean> {
-  const file = await Deno.open(path, { write: true }).catch(() => undefined);
+  const file = await openRegular(path, { create: false }).catch(() => undefined);
   if (file === undefined) return false; // gone, or another user's
   using _closed = file;
   if (!await file.tryLock(true)) return false;

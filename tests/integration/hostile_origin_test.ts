@@ -87,7 +87,10 @@ Deno.test("an origin takes no request whose end can be seen in two places, and b
   }
   assert.equal(JSON.stringify(origin.logged).includes("smuggled"), false);
   const head = `X: ${"v".repeat(MIB)}\r\n`;
-  const status = await statusOf(origin.port, `GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${head}\r\n`);
+  const status = await statusOf(
+    origin.port,
+    `GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${head}\r\n`,
+  );
   assert.ok([0, 400, 431].includes(status), String(status));
   await assertSound(origin);
 });

@@ -69,6 +69,7 @@ export const OWNERS: readonly Owner[] = [
       "lib/system/line_file.ts",
       "lib/system/partial_file.ts",
       "lib/system/private_files.ts",
+      "lib/system/regular_file.ts",
       "lib/system/used_files.ts",
       "origin/state.ts",
     ],
