@@ -3,7 +3,7 @@ import { type Bytes, concat, utf8, wipe } from "../lib/bytes.ts";
 import { ConfigurationError } from "../lib/errors.ts";
 import { KNOWN_SECRETS } from "../lib/redaction/known_secrets.ts";
 import { processEnvironment } from "../lib/system/environment.ts";
-import { fileFacts, readSecretFile, writeSmallFile } from "../lib/system/files.ts";
+import { isSymbolicLink, readPrivateBytes, writeSmallFile } from "../lib/system/files.ts";
 
 /** A key that wraps content keys, and its name. */
 export interface MasterKey {
@@ -31,6 +31,7 @@ export interface MasterKeySource {
 /** Variable with the master key. */
 export const MASTER_KEY_VARIABLE = "ORIGIN_MASTER_KEY";
 const FILE_NAME = "master.key";
+const FILE_LIMIT_BYTES = 64 * 1024;
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const ID_BYTES = 8;
@@ -56,8 +57,8 @@ export function newMasterKey(): Promise<MasterKey> {
  */
 export async function readMasterKeys({ text, path }: MasterKeySource): Promise<MasterKey[]> {
   if (text !== undefined) return await parseKeys(text.split(","), "The master key of the environment");
-  if (await fileFacts(path) === undefined) return [];
-  const secret = await readSecretFile(path);
+  const secret = await readPrivateBytes(path, FILE_LIMIT_BYTES);
+  if (secret === undefined) return [];
   try {
     return await parseKeys(new TextDecoder().decode(secret).split("\n"), `The master key file "${path}"`);
   } finally {
@@ -65,12 +66,26 @@ export async function readMasterKeys({ text, path }: MasterKeySource): Promise<M
   }
 }
 
-/** Writes the file (mode 0600), whole or not at all, so that it survives a power cut. */
+/**
+ * Writes the file (mode 0600), whole or not at all, so that it survives a power cut.
+ * @throws {ConfigurationError} it is a link, or the sandbox lets nothing be written there: then whoever laid it there changes it
+ */
 export async function writeMasterKeys(path: string, keys: readonly MasterKey[]): Promise<void> {
+  if (await isSymbolicLink(path)) throw notOurs(path, "it is a link");
   const lines = keys.map(({ raw }) => `${raw.toBase64({ alphabet: "base64url", omitPadding: true })}\n`);
   const bytes = utf8(lines.join(""));
-  await writeSmallFile(path, bytes);
-  wipe(bytes);
+  try {
+    await writeSmallFile(path, bytes);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    throw notOurs(path, "the sandbox of this program does not let it, so make it beforehand", { cause: error });
+  } finally {
+    wipe(bytes);
+  }
+}
+
+function notOurs(path: string, why: string, options?: ErrorOptions): ConfigurationError {
+  return new ConfigurationError([`Cannot write the master key file "${path}": ${why}`], options);
 }
 
 /** nonce (12 B) || AES-256-GCM of the content key, bound to its place. */

@@ -17,7 +17,8 @@ import { isLoopback } from "../../lib/http/loopback.ts";
 import { TlsFiles } from "../../lib/http/tls_files.ts";
 import type { Clock } from "../../lib/system/clock.ts";
 import { freeBytes } from "../../lib/system/disk_space.ts";
-import { fileFacts, readSmallFile } from "../../lib/system/files.ts";
+import { fileFacts } from "../../lib/system/files.ts";
+import { readNamedFile } from "../../lib/system/named_file.ts";
 
 /** What a check found: that all is well, or what will be in the way, and what to do about it. */
 export interface Finding {
@@ -170,9 +171,9 @@ async function checkKeys(settings: Settings, signal: AbortSignal): Promise<Findi
 
 async function checkCdn({ cdnConfig }: Settings): Promise<Finding> {
   if (cdnConfig === undefined) return ok("its settings come from the API after sign-in");
-  const bytes = await readSmallFile(cdnConfig, CDN_FILE_LIMIT_BYTES);
-  if (bytes === undefined) throw new ConfigurationError([`CDN_CONFIG "${cdnConfig}": there is no such file`]);
-  await parseCdnFile(new TextDecoder().decode(bytes));
+  const file = await readNamedFile(cdnConfig, CDN_FILE_LIMIT_BYTES);
+  if (file === undefined) throw new ConfigurationError([`CDN_CONFIG "${cdnConfig}": there is no such file`]);
+  await parseCdnFile(new TextDecoder().decode(file.bytes));
   return ok(`settings from "${cdnConfig}"`);
 }
 

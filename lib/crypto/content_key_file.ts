@@ -1,6 +1,6 @@
 import type { Bytes } from "../bytes.ts";
 import { ConfigurationError } from "../errors.ts";
-import { isTaken, readSmallFile, requirePrivate, writeSmallFile } from "../system/files.ts";
+import { isTaken, readSmallFile, requirePrivate, writeNewFile } from "../system/files.ts";
 
 const LIMIT_BYTES = 64;
 
@@ -20,8 +20,6 @@ export async function readContentKey(path: string): Promise<Bytes | undefined> {
 
 /** Writes a raw content key, readable by its owner only. @throws {ConfigurationError} when the file exists */
 export async function writeContentKey(path: string, raw: Bytes): Promise<void> {
-  if (await isTaken(path)) {
-    throw new ConfigurationError([`Cannot write the content key to "${path}": it exists`]);
-  }
-  await writeSmallFile(path, raw);
+  if (await writeNewFile(path, raw)) return;
+  throw new ConfigurationError([`Cannot write the content key to "${path}": it exists`]);
 }

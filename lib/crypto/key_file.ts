@@ -2,7 +2,15 @@ import type { z } from "zod";
 import { type Bytes, utf8 } from "../bytes.ts";
 import { ConfigurationError, UsageError } from "../errors.ts";
 import { KNOWN_SECRETS } from "../redaction/known_secrets.ts";
-import { isTaken, readSecretFile, readSmallFile, writePublicFile, writeSmallFile } from "../system/files.ts";
+import {
+  isSymbolicLink,
+  readSecretFile,
+  removeFile,
+  writeNewFile,
+  writePublicFile,
+  writeSmallFile,
+} from "../system/files.ts";
+import { readNamedFile } from "../system/named_file.ts";
 import {
   type Curve,
   isPair,
@@ -15,6 +23,7 @@ import {
 } from "./okp_key.ts";
 
 const KEY_FILE_LIMIT_BYTES = 4 * 1024;
+const PUBLIC_MODE = 0o644;
 
 /** What a key is for, by its curve. */
 export const KEY_KINDS: Readonly<Record<Curve, string>> = { X25519: "device", Ed25519: "publisher" };
@@ -29,10 +38,14 @@ export function publicKeyPath(path: string): string {
  * @throws {UsageError} when one of the two is there already: keys are never written over
  */
 export async function writeKeyPair(path: string, jwk: PrivateJwk): Promise<void> {
-  for (const taken of [path, publicKeyPath(path)]) {
-    if (await isTaken(taken)) throw new UsageError(`Cannot write a key to "${taken}": it exists`);
+  const { secret, open } = await linesOf(jwk);
+  if (!await writeNewFile(path, secret)) throw exists(path);
+  try {
+    if (!await writeNewFile(publicKeyPath(path), open, PUBLIC_MODE)) throw exists(publicKeyPath(path));
+  } catch (error) {
+    await removeFile(path);
+    throw error;
   }
-  await replaceKeyPair(path, jwk);
 }
 
 /** A whole key. @throws {ConfigurationError} there is none, it is for something else, or others than its owner may read it */
@@ -50,9 +63,9 @@ export async function parsePrivateKey(path: string, bytes: Bytes, curve: Curve):
 
 /** The public half of a key. @throws {ConfigurationError} there is none, or it is for something else */
 export async function readPublicKey(path: string, curve?: Curve): Promise<PublicJwk> {
-  const bytes = await readSmallFile(path, KEY_FILE_LIMIT_BYTES);
-  if (bytes === undefined) throw unusable(path, "there is no such file");
-  return parsePublicKey(path, bytes, curve);
+  const file = await readNamedFile(path, KEY_FILE_LIMIT_BYTES);
+  if (file === undefined) throw unusable(path, "there is no such file");
+  return parsePublicKey(path, file.bytes, curve);
 }
 
 /** The same from the bytes of a file. @throws {ConfigurationError} */
@@ -64,8 +77,10 @@ export function parsePublicKey(path: string, bytes: Bytes, curve?: Curve): Publi
 /**
  * Puts a new key in the place of an old one, which stays beside it under its own name (`F.<kid>`, `F.<kid>.pub`).
  * @returns where the old one is now
+ * @throws {UsageError} it is a link: what it leads to is somebody else's to replace
  */
 export async function rotateKeyPair(path: string, jwk: PrivateJwk): Promise<string> {
+  if (await isSymbolicLink(path)) throw new UsageError(`Cannot replace the key "${path}": it is a link`);
   const old = await readPrivateKey(path, jwk.crv);
   const oldPath = `${path}.${await thumbprint(old)}`;
   await replaceKeyPair(oldPath, old); // its name says which key it is: what is there came from a rotation that was cut off
@@ -74,9 +89,18 @@ export async function rotateKeyPair(path: string, jwk: PrivateJwk): Promise<stri
 }
 
 async function replaceKeyPair(path: string, jwk: PrivateJwk): Promise<void> {
+  const { secret, open } = await linesOf(jwk);
+  await writeSmallFile(path, secret);
+  await writePublicFile(publicKeyPath(path), open);
+}
+
+async function linesOf(jwk: PrivateJwk): Promise<{ secret: Bytes; open: Bytes }> {
   const kid = await thumbprint(jwk);
-  await writeSmallFile(path, keyLine({ ...publicHalf(jwk), kid, d: jwk.d }));
-  await writePublicFile(publicKeyPath(path), keyLine({ ...publicHalf(jwk), kid }));
+  return { secret: keyLine({ ...publicHalf(jwk), kid, d: jwk.d }), open: keyLine({ ...publicHalf(jwk), kid }) };
+}
+
+function exists(path: string): UsageError {
+  return new UsageError(`Cannot write a key to "${path}": it exists`);
 }
 
 function keyLine(jwk: PublicJwk & { readonly kid: string; readonly d?: string }): Bytes {

@@ -1,7 +1,7 @@
 import { renewedStore } from "../cdn/renewed_store.ts";
 import type { ObjectStore } from "../cdn/store.ts";
 import { ConfigurationError, NotSignedInError } from "../errors.ts";
-import { readSmallFile } from "../system/files.ts";
+import { readNamedFile } from "../system/named_file.ts";
 import type { Clock } from "../system/clock.ts";
 import type { ReadApiResource } from "./small_part.ts";
 
@@ -62,7 +62,7 @@ export function cdnSource(deps: CdnSourceDeps): () => Promise<ObjectStore> {
 async function readSettings({ configPath, readApiResource }: CdnSourceDeps): Promise<string> {
   const bytes = configPath === undefined
     ? await readApiResource({ folder: "", name: CDN_FILE })
-    : await readSmallFile(configPath, CDN_FILE_LIMIT_BYTES);
+    : (await readNamedFile(configPath, CDN_FILE_LIMIT_BYTES))?.bytes;
   if (bytes === undefined) {
     throw new ConfigurationError([`Cannot read CDN_CONFIG "${configPath}": there is no such file`]);
   }

@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { ConfigurationError, DiskFullError, NotFoundError, TooLargeError } from "../errors.ts";
 import { type ByteStream, byteStream, collect, consume } from "../streams.ts";
+import { readNamedFile } from "./named_file.ts";
 import { openRegular } from "./regular_file.ts";
 
 const PRIVATE_FILE_MODE = 0o600;
@@ -80,18 +81,30 @@ export async function readSmallFile(path: string, limitBytes: number): Promise<B
  * @throws {ConfigurationError} when it is missing, or others than its owner may read it
  */
 export async function readSecretFile(path: string): Promise<Bytes> {
-  const bytes = await readSmallFile(path, SECRET_LIMIT_BYTES);
+  const bytes = await readPrivateBytes(path, SECRET_LIMIT_BYTES);
   if (bytes === undefined) {
     throw new ConfigurationError([`Cannot read the secret file "${path}": there is no such file`]);
   }
-  await requirePrivate(path);
   return bytes.at(-1) === LINE_FEED ? bytes.slice(0, -1) : bytes;
+}
+
+/**
+ * All bytes of a secret, which may lie behind a link as in {@link readNamedFile}; `undefined` when there is nothing under that name.
+ * @throws {ConfigurationError} others than its owner may read it, or it is another thing than a file
+ */
+export async function readPrivateBytes(path: string, limitBytes: number): Promise<Bytes | undefined> {
+  const file = await readNamedFile(path, limitBytes);
+  if (file !== undefined) checkPrivate(path, file.mode);
+  return file?.bytes;
 }
 
 /** @throws {ConfigurationError} when others than its owner may read a file */
 export async function requirePrivate(path: string): Promise<void> {
-  const { mode } = await Deno.stat(path);
-  if (((mode ?? 0) & 0o077) === 0) return;
+  checkPrivate(path, (await Deno.stat(path)).mode ?? 0);
+}
+
+function checkPrivate(path: string, mode: number): void {
+  if ((mode & 0o077) === 0) return;
   throw new ConfigurationError([`The secret file "${path}" can be read by others: change its mode to 0600`]);
 }
 
@@ -207,6 +220,20 @@ export class AtomicFile implements Disposable {
     await syncFolder(dirname(path));
   }
 
+  /** The same, unless there is something under that name already. @returns whether it has got its name */
+  async commitNew(): Promise<boolean> {
+    try {
+      await this.#file.sync();
+      await linkOrMove(this.temporaryPath, this.path);
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists) return false;
+      throw diskFullOr(error, this.path);
+    }
+    this[Symbol.dispose]();
+    await syncFolder(dirname(this.path));
+    return true;
+  }
+
   [Symbol.dispose](): void {
     if (this.#state === "done") return;
     this.#state = "done";
@@ -215,11 +242,34 @@ export class AtomicFile implements Disposable {
   }
 }
 
+/** FAT has no links: there the name is taken by an empty file, which a power cut may leave. @throws {Deno.errors.AlreadyExists} */
+async function linkOrMove(from: string, to: string): Promise<void> {
+  try {
+    await Deno.link(from, to);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotCapable) throw error;
+    (await Deno.open(to, { write: true, createNew: true })).close();
+    await Deno.rename(from, to);
+  }
+}
+
 /** Writes a small file whole, in the way of {@link AtomicFile}. */
 export async function writeSmallFile(path: string, bytes: Uint8Array): Promise<void> {
   using file = await AtomicFile.create(path);
   file.write(bytes);
   await file.commit();
+}
+
+/** Writes a small file under a name that nothing has. @returns whether it did: of several at once one does */
+export async function writeNewFile(
+  path: string,
+  bytes: Uint8Array,
+  mode: number = PRIVATE_FILE_MODE,
+): Promise<boolean> {
+  using file = await AtomicFile.create(path);
+  file.write(bytes);
+  file.setMode(mode);
+  return await file.commitNew();
 }
 
 /** The same for a file that everybody may read (0644), whatever the process's own mask is. */

@@ -202,6 +202,14 @@ export const GRANTS: readonly Grant[] = [
   {
     right: "read",
     programs: ["origin"],
+    what: "`origin.masterKeyFile`",
+    reason:
+      "The key that content keys are wrapped by, where the site keeps it elsewhere. It is never written there: make it beforehand.",
+    values: ({ origin: { masterKeyFile } }) => present(masterKeyFile),
+  },
+  {
+    right: "read",
+    programs: ["origin"],
     what: "the socket of `origin.dockerHost`",
     reason: "See above.",
     values: ({ origin: { dockerHost } }) => present(socketOf(dockerHost)),

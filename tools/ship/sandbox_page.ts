@@ -33,6 +33,7 @@ browser: /usr/bin/xdg-open    # if the command line is to open one for a sign-in
 settingsFile: /etc/tallystick.yaml   # if --config is to be used
 origin:
   dataDir: /var/lib/tallystick-origin
+  masterKeyFile: /etc/tallystick/master.key # if --master-key-file is to be used
   host: 127.0.0.1
   port: 8090
   dockerHost: unix:///var/run/docker.sock   # if it has applications that are container images

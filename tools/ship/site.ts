@@ -34,6 +34,8 @@ export interface Site {
   /** What the origin serves, and where. */
   readonly origin: {
     readonly dataDir: string;
+    /** File of the master key, where it does not lie in that folder. */
+    readonly masterKeyFile?: string | undefined;
     readonly host: string;
     readonly port: number;
     /** Folder of its log files, where the site has one. */
@@ -74,6 +76,7 @@ const siteSchema = z.strictObject({
   settingsFile: path.optional(),
   origin: z.strictObject({
     dataDir: path.default("/var/lib/tallystick-origin"),
+    masterKeyFile: path.optional(),
     host: z.string().default("127.0.0.1"),
     port: z.number().int().min(0).max(65535).default(8090),
     dockerHost: z.string().regex(

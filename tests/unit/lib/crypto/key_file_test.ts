@@ -63,3 +63,47 @@ Deno.test("rotateKeyPair() keeps the old key beside the new one", async () => {
   assert.deepEqual(await readPublicKey(publicKeyPath(oldPath)), publicHalf(old));
   assert.equal([...Deno.readDirSync(folder.path)].length, 4);
 });
+
+Deno.test("writeKeyPair() at the same time as others makes one key, and says to the others that it exists", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "release.key");
+  const keys = await Promise.all(Array.from({ length: 8 }, () => generateJwk("Ed25519")));
+  const ends = await Promise.allSettled(keys.map((key) => writeKeyPair(path, key)));
+  const made = keys.filter((_key, index) => ends[index]?.status === "fulfilled");
+  assert.equal(made.length, 1);
+  for (const end of ends) {
+    if (end.status === "rejected") assert.equal(end.reason.message, `Cannot write a key to "${path}": it exists`);
+  }
+  assert.deepEqual([await readPrivateKey(path, "Ed25519")], made);
+  assert.deepEqual([await readPublicKey(publicKeyPath(path))], made.map(publicHalf));
+  assert.equal([...Deno.readDirSync(folder.path)].length, 2);
+});
+
+Deno.test("writeKeyPair() leaves no private half where a public one is in the way", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "release.key");
+  await Deno.writeTextFile(publicKeyPath(path), "another's");
+  await assert.rejects(writeKeyPair(path, await generateJwk("Ed25519")), { name: "UsageError" });
+  assert.equal(await Deno.readTextFile(publicKeyPath(path)), "another's");
+  assert.deepEqual([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["release.key.pub"]);
+});
+
+Deno.test("readPrivateKey() follows a link as Kubernetes makes it, and rotateKeyPair() does not", async () => {
+  await using folder = await tempFolder();
+  const jwk = await generateJwk("Ed25519");
+  await Deno.mkdir(join(folder.path, "..2026_11_30"));
+  await writeKeyPair(join(folder.path, "..2026_11_30", "release.key"), jwk);
+  await Deno.symlink("..2026_11_30", join(folder.path, "..data"));
+  for (const name of ["release.key", "release.key.pub"]) {
+    await Deno.symlink(join("..data", name), join(folder.path, name));
+  }
+  const path = join(folder.path, "release.key");
+  assert.deepEqual(await readPrivateKey(path, "Ed25519"), jwk);
+  assert.deepEqual(await readPublicKey(publicKeyPath(path)), publicHalf(jwk));
+  await assert.rejects(rotateKeyPair(path, await generateJwk("Ed25519")), {
+    name: "UsageError",
+    message: /it is a link$/,
+  });
+  await Deno.chmod(path, 0o440);
+  await assert.rejects(readPrivateKey(path, "Ed25519"), { message: /can be read by others/ });
+});

@@ -83,6 +83,13 @@ Deno.test("grantedRights() of an origin are its address and its folder", () => {
   });
 });
 
+Deno.test("grantedRights() of an origin let it read the file of its master key, and not write it", () => {
+  const site = parseSite("origin: { masterKeyFile: /etc/tallystick/master.key }", { program: "origin" });
+  const rights = grantedRights("origin", site);
+  assert.deepEqual(rights.get("read"), ["/var/lib/tallystick-origin", "/etc/tallystick/master.key"]);
+  assert.deepEqual(rights.get("write"), ["/var/lib/tallystick-origin"]);
+});
+
 Deno.test("grantedRights() of an origin reach an engine only where its site has container applications", () => {
   const site = parseSite("origin: { dockerHost: 'unix:///run/docker.sock' }", { program: "origin" });
   assert.deepEqual(Object.fromEntries(grantedRights("origin", site)), {
