@@ -15,6 +15,7 @@ import { benchOrigin } from "./origin.ts";
 import { benchParts } from "./parts.ts";
 import { benchPlatform } from "./platform.ts";
 import { benchRange } from "./range.ts";
+import { benchResume } from "./resume.ts";
 import { benchSeal } from "./seal.ts";
 import { benchStart } from "./start.ts";
 import { benchUnlock } from "./unlock.ts";
@@ -42,9 +43,11 @@ const BENCHMARKS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   load: async (bench) => {
     await benchLoad(bench);
     await benchLoadV2(bench);
+    await benchResume(bench);
     await benchCrowd(bench);
   },
   crowd: benchCrowd,
+  resume: benchResume,
   unlock: benchUnlock,
   seal: benchSeal,
   range: async (bench) => {
