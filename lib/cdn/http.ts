@@ -148,7 +148,7 @@ export class HttpStore implements ObjectStore {
     const answer = await this.#deps.http(url, request);
     if (accepted.includes(answer.status)) return answer;
     await answer.body.cancel();
-    throw statusError(action, answer.status);
+    throw statusError(action, answer.status, { retryAfter: answer.headers.get("retry-after") });
   }
 
   #retried<T>(signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {

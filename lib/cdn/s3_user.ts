@@ -1,10 +1,13 @@
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
+import { z } from "zod";
 import type { AccessKey, S3CdnSettings } from "../config/cdn_file.ts";
 import { InterruptedError, TallyError, UpstreamError } from "../errors.ts";
 import { withRetry } from "../http/retry.ts";
 import type { Clock } from "../system/clock.ts";
 import type { S3Transport } from "./s3_transport.ts";
 import { statusError } from "./status_error.ts";
+
+const retryAnswerSchema = z.object({ $response: z.object({ headers: z.record(z.string(), z.string()) }) });
 
 /** The AWS SDK, which costs 27 MiB and is imported only where there is an S3 CDN. */
 export type Sdk = typeof import("@aws-sdk/client-s3");
@@ -107,11 +110,19 @@ function metadataOf(error: unknown): { httpStatusCode?: number; clockSkewCorrect
   return typeof error.$metadata === "object" && error.$metadata !== null ? error.$metadata : undefined;
 }
 
+/** The SDK keeps the answer with its headers beside the error. */
+function retryAfterOf(error: Error): string | undefined {
+  const answer = retryAnswerSchema.safeParse(error);
+  return answer.success ? answer.data.$response.headers["retry-after"] : undefined;
+}
+
 function fail(error: unknown, action: string, signal: AbortSignal | undefined): never {
   if (error instanceof TallyError) throw error;
   if (signal?.aborted) throw new InterruptedError(); // the SDK looks at the signal as well
   const status = httpStatus(error);
   // The SDK's error is left out as a cause: it holds the whole answer, with the access key's name.
-  if (status !== undefined && error instanceof Error) throw statusError(action, status, error.name);
+  if (status !== undefined && error instanceof Error) {
+    throw statusError(action, status, { word: error.name, retryAfter: retryAfterOf(error) });
+  }
   throw new UpstreamError("CDN", `Cannot ${action}: the CDN's answer is not S3`, { cause: error });
 }

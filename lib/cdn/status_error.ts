@@ -1,11 +1,5 @@
-import {
-  ConflictError,
-  NotAllowedError,
-  NotFoundError,
-  type TallyError,
-  UnavailableError,
-  UpstreamError,
-} from "../errors.ts";
+import { ConflictError, NotAllowedError, NotFoundError, type TallyError, UpstreamError } from "../errors.ts";
+import { BusyError } from "../http/busy_error.ts";
 
 /** Statuses that the same call may not meet a second time. @see RFC 9110, section 15 */
 const PASSING: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
@@ -26,8 +20,13 @@ const DAMAGED_ON_THE_WAY: ReadonlySet<string> = new Set([
  * What a refusal of the CDN means for a caller.
  * @param action what was tried, as the middle of a sentence: `read "models/x.big"`
  * @param word the CDN's own name of the fault, where it gave one
+ * @param retryAfter the header of that name
  */
-export function statusError(action: string, status: number, word = ""): TallyError {
+export function statusError(
+  action: string,
+  status: number,
+  { word = "", retryAfter }: { readonly word?: string; readonly retryAfter?: string | null | undefined } = {},
+): TallyError {
   if (status === 401 || status === 403) {
     return new NotAllowedError(`Cannot ${action}: the CDN does not allow it with the given credentials`);
   }
@@ -35,7 +34,7 @@ export function statusError(action: string, status: number, word = ""): TallyErr
   if (status === 409 || status === 412) return new ConflictError(`Cannot ${action}: it is another version by now`);
   const answer = `the CDN answers with status ${status}${word === "" ? "" : ` (${word})`}`;
   if (PASSING.has(status) || DAMAGED_ON_THE_WAY.has(word)) {
-    return new UnavailableError("CDN", `Cannot ${action}: ${answer}`);
+    return new BusyError("CDN", `Cannot ${action}: ${answer}`, retryAfter);
   }
   return new UpstreamError("CDN", `Cannot ${action}: ${answer}`);
 }

@@ -1,15 +1,8 @@
-import {
-  ConflictError,
-  NotAllowedError,
-  NotFoundError,
-  UnavailableError,
-  type Upstream,
-  UpstreamError,
-} from "../errors.ts";
+import { ConflictError, NotAllowedError, NotFoundError, type Upstream, UpstreamError } from "../errors.ts";
 import { type ByteStream, byteStream } from "../streams.ts";
+import { BusyError } from "./busy_error.ts";
 import { parseContentLength, parseContentRange, parseStrongEtag, type Span } from "./byte_ranges.ts";
 import type { HttpAnswer, HttpClient } from "./client.ts";
-import type { DelayedRetry } from "./retry.ts";
 
 /** Bytes of an object on their way: those that were asked for, or all of it. */
 export interface OpenedRange {
@@ -55,16 +48,6 @@ export interface HttpSourceOptions {
   readonly isSigned?: boolean;
   /** Longest silence within a body. */
   readonly stallMs?: number;
-}
-
-/** A server that asks for a pause, and for how long. */
-class BusyError extends UnavailableError implements DelayedRetry {
-  readonly retryAfterMs: number;
-
-  constructor(service: Upstream, message: string, retryAfterMs: number) {
-    super(service, message);
-    this.retryAfterMs = retryAfterMs;
-  }
 }
 
 /** Statuses after which the same call may succeed. */
@@ -132,15 +115,9 @@ function sizeOfNothing(headers: Headers): number | undefined {
 function statusError({ name, service, isSigned = false }: HttpSourceOptions, status: number, headers: Headers): Error {
   const message = `Cannot download "${name}": the ${service} answered with status ${status}`;
   if (TRANSIENT.has(status) || isSigned && EXPIRED.has(status)) {
-    return new BusyError(service, message, retryAfterMs(headers));
+    return new BusyError(service, message, headers.get("retry-after"));
   }
   if (status === 401 || status === 403) return new NotAllowedError(message);
   if (status === 404 || status === 410) return new NotFoundError(message);
   return status === 412 ? new ConflictError(message) : new UpstreamError(service, message);
-}
-
-/** Seconds only: a date would need a clock that is right. @see RFC 9110, section 10.2.3 */
-function retryAfterMs(headers: Headers): number {
-  const seconds = headers.get("retry-after");
-  return seconds !== null && /^\d{1,6}$/.test(seconds) ? Number(seconds) * 1000 : 0;
 }
