@@ -184,12 +184,12 @@ class Loading {
 }
 
 /**
- * The hash list of a big part that is too large for its manifest: from a file beside it, the cache, else the CDN; `undefined` where the manifest
- * holds it.
+ * The hash list of a big part that is too large for its manifest: from a file beside it, the cache, a medium, else the CDN; `undefined` where the
+ * manifest holds it.
  * @throws {IntegrityError} step `hash-list`: that of the CDN is not the one that was signed
  */
 export async function fetchHashList(
-  { cdn, cache, log }: LoadV2Deps,
+  { cdn, cache, media, log }: LoadV2Deps,
   manifest: Manifest,
   { signal, beside }: { readonly signal?: AbortSignal | undefined; readonly beside?: string },
 ): Promise<Bytes | undefined> {
@@ -199,6 +199,7 @@ export async function fetchHashList(
   const near = [
     ...(beside === undefined ? [] : [() => readSmallFile(beside, sizeBytes)]),
     () => cache.readSmall(name, sizeBytes),
+    () => readFromMedia(media, name, sizeBytes),
   ];
   for (const read of near) {
     const list = await read().catch(() => undefined); // what cannot be read is fetched
@@ -212,6 +213,15 @@ export async function fetchHashList(
     log.warning("cache_not_changed", { ...name, why: messageOf(error) })
   );
   return list;
+}
+
+async function readFromMedia(
+  media: Media | undefined,
+  { folder, key }: ContentName,
+  sizeBytes: number,
+): Promise<Bytes | undefined> {
+  const [found] = await media?.find({ bucket: folder, key, sizeBytes }) ?? [];
+  return found && await collect((await found.store.get(folder, key)).body, sizeBytes);
 }
 
 /** `sizeBytes` of a stream, after the first `skippedBytes`. */

@@ -61,6 +61,21 @@ Deno.test("load() in format v2 fetches a unit that one source has wrong again fr
   assertSame(await Deno.readFile(round.device.cachePath(folder, key)), version.big);
 });
 
+Deno.test("load() in format v2 takes a large resource from a stick alone, with its hash list, and with nothing from the CDN", async () => {
+  await using medium = await tempFolder();
+  await using round = await V2Round.start({ flags: { "media-dirs": medium.path } });
+  const plain = keystream("stick", 18 * MIB);
+  const { manifest: { big: { key } }, big, hashes } = await round.publish(plain);
+  round.cdn.files.clear();
+  await Deno.mkdir(join(medium.path, folder));
+  await Deno.writeFile(join(medium.path, folder, key), big);
+  await Deno.writeFile(join(medium.path, folder, `${key}.hashes`), hashes);
+  const { body, source } = await round.device.services.load(V2_RESOURCE);
+  assertSame(await rest(body), plain);
+  assert.equal(source, "media");
+  assert.deepEqual(round.cdn.seen, []);
+});
+
 Deno.test("load() in format v2 asks a CDN that sent a unit wrong for that unit alone, and gives up one that is always wrong", async () => {
   await using round = await V2Round.start();
   const plain = keystream("bad unit", 6 * MIB);
