@@ -1,6 +1,6 @@
 import { ConfigurationError, messageOf } from "../errors.ts";
 import { READER_STALL_MS } from "./paced_body.ts";
-import { type Call, RunningCalls } from "./running_calls.ts";
+import { type Call, type Front, RunningCalls } from "./running_calls.ts";
 
 /** Answers one request. */
 export type Handler = (request: Request, call: Call) => Response | Promise<Response>;
@@ -22,6 +22,8 @@ export interface ListeningOptions {
   readonly onBrokenOff: (error: unknown) => void;
   readonly cutOff: AbortSignal;
   readonly stallMs?: number;
+  /** What its connections come from, and no others. */
+  readonly front?: Front | undefined;
 }
 
 /**
@@ -40,9 +42,12 @@ export class Listening {
 
   /** @throws {ConfigurationError} the port cannot be opened there, or the key does not belong to the certificate */
   constructor(options: ListeningOptions) {
-    const { handle, cutOff, stallMs = READER_STALL_MS } = options;
-    this.calls = new RunningCalls({ cutOff, stallMs });
-    this.#server = open(options, this.#end.signal, (request, info) => handle(request, this.calls.begin(info)));
+    const { handle, cutOff, stallMs = READER_STALL_MS, front } = options;
+    this.calls = new RunningCalls({ cutOff, stallMs, front });
+    this.#server = open(options, this.#end.signal, (request, info) => {
+      const call = this.calls.begin(info);
+      return call === undefined ? new Response(null, { status: 403 }) : handle(request, call);
+    });
     this.failed = new Promise((resolve) => this.#server.finished.catch(resolve));
   }
 

@@ -11,10 +11,21 @@ export interface Call {
   paced(body: ByteStream): ByteStream;
 }
 
+/** What stands before a server and knows its connections one by one, by the port that the server sees. */
+export interface Front {
+  /** A call has begun. @returns who calls; `undefined` when it did not come this way */
+  began(port: number): Deno.NetAddr | undefined;
+  /** A call has ended. */
+  ended(port: number): void;
+  /** Closes one connection at once. */
+  drop(port: number): void;
+}
+
 /** Limits of all calls of a server. */
 export interface CallLimits {
   readonly cutOff: AbortSignal;
   readonly stallMs: number;
+  readonly front?: Front | undefined;
 }
 
 /** The calls that are under way on the connections of one listener. */
@@ -55,9 +66,12 @@ export class RunningCalls {
     await Promise.all([...this.#live, ...this.#stuck].map(({ completed }) => completed));
   }
 
-  /** A call that has begun. */
-  begin(info: Deno.ServeHandlerInfo<Deno.NetAddr>): Call {
-    const call = new RunningCall(info, this);
+  /** A call that has begun; `undefined` when it has gone past the front. */
+  begin({ remoteAddr, completed }: Deno.ServeHandlerInfo<Deno.NetAddr>): Call | undefined {
+    const { front } = this.limits;
+    const client = front === undefined ? remoteAddr : front.began(remoteAddr.port);
+    if (client === undefined) return undefined;
+    const call = new RunningCall({ client, port: remoteAddr.port, completed }, this);
     this.#live.add(call);
     return call;
   }
@@ -66,12 +80,14 @@ export class RunningCalls {
   stick(call: RunningCall): void {
     this.#stuck.add(call);
     this.#leave(call);
+    this.limits.front?.drop(call.port);
   }
 
   /** All of its answer is on its way, or its client has gone. */
   end(call: RunningCall): void {
     this.#stuck.delete(call);
     this.#leave(call);
+    this.limits.front?.ended(call.port);
   }
 
   #leave(call: RunningCall): void {
@@ -84,11 +100,17 @@ export class RunningCalls {
 
 class RunningCall implements Call {
   readonly remoteAddr: Deno.NetAddr;
+  /** Of the connection, as the server sees it. */
+  readonly port: number;
   readonly completed: Promise<void>;
   readonly #calls: RunningCalls;
 
-  constructor({ remoteAddr, completed }: Deno.ServeHandlerInfo<Deno.NetAddr>, calls: RunningCalls) {
-    this.remoteAddr = remoteAddr;
+  constructor(
+    { client, port, completed }: { client: Deno.NetAddr; port: number; completed: Promise<void> },
+    calls: RunningCalls,
+  ) {
+    this.remoteAddr = client;
+    this.port = port;
     this.#calls = calls;
     const end = () => calls.end(this);
     this.completed = completed.then(end, end); // rejected by a client that leaves

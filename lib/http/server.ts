@@ -1,6 +1,7 @@
 import { ConfigurationError, messageOf } from "../errors.ts";
 import { type Clock, systemClock } from "../system/clock.ts";
 import { type Handler, Listening, type TlsPair } from "./listening.ts";
+import { TcpFront } from "./tcp_front.ts";
 
 /** How a server is run. */
 export interface ServerOptions {
@@ -44,6 +45,9 @@ export interface TlsSource {
 const CONNECTION_LIMIT_SECONDS = 60;
 const OVERDUE_SECONDS = 120;
 const TLS_LOOK_SECONDS = 10;
+/** Where a server with TLS listens itself, for its front alone. */
+export const INNER_HOST = "127.0.0.1";
+const HIGHEST_PORT = 65_535;
 const STUCK_LIMIT = 16;
 const REOPEN_ATTEMPTS = 30;
 const STOP_LIMIT_MS = 10_000;
@@ -78,6 +82,8 @@ class RenewedServer {
   readonly #signal: AbortSignal;
   readonly #handle: Handler;
   readonly #old = new Set<Listening>();
+  /** Present with TLS: the server itself then listens behind it. */
+  readonly #front: TcpFront | undefined;
   #tls: TlsPair | undefined;
   #port: number;
   #current: Listening;
@@ -85,11 +91,18 @@ class RenewedServer {
   constructor(options: ServerOptions, signal: AbortSignal) {
     this.#options = options;
     this.#tls = options.renewal?.tls?.pair;
-    this.#port = options.renewal === undefined ? options.port : freePort(options);
     this.#signal = signal;
-    this.#current = this.#listen();
+    this.#front = this.#tls === undefined ? undefined : this.#openFront();
+    try {
+      const inner = this.#front === undefined ? options : { host: INNER_HOST, port: innerPort(options.port) };
+      this.#port = options.renewal === undefined ? inner.port : freePort(inner);
+      this.#current = this.#listen();
+    } catch (error) {
+      void this.#front?.close();
+      throw error;
+    }
     this.#port = this.#current.addr.port;
-    this.url = urlOf(this.#current.addr, this.#tls === undefined ? "http" : "https");
+    this.url = this.#front === undefined ? urlOf(this.#current.addr, "http") : urlOf(this.#front.addr, "https");
     this.#handle = options.handlerAt(this.url); // before the first call: none is taken within this turn
   }
 
@@ -100,7 +113,7 @@ class RenewedServer {
     if (renewal === undefined) return void await Promise.race([aborted(signal), this.#current.failed.then(rethrow)]);
     const { second = secondOfMachine } = renewal;
     let tick = second(signal);
-    for (let age = 0;;) {
+    for (let age = 0, tlsAge = 0;;) {
       const isLate = age >= CONNECTION_LIMIT_SECONDS;
       const woken = await Promise.race([
         tick.then(() => "tick" as const),
@@ -109,11 +122,14 @@ class RenewedServer {
       ]);
       if (signal.aborted) return;
       if (typeof woken === "object") await this.#reopen(woken.error, renewal, signal);
-      if (woken === "tick") age++;
-      const newTls = woken === "tick" && age % TLS_LOOK_SECONDS === 0 ? await nextPair(renewal) : undefined;
+      if (woken === "tick") this.#front?.tick(CONNECTION_LIMIT_SECONDS);
+      if (woken === "tick" && this.#front === undefined) age++;
+      if (woken === "tick") tlsAge++;
+      const newTls = woken === "tick" && tlsAge % TLS_LOOK_SECONDS === 0 ? await nextPair(renewal) : undefined;
       const isCrowded = woken === "tick" && (renewal.isCrowded?.() ?? false);
       const isIdle = isLate && this.#current.calls.liveCount === 0;
-      const isDue = isIdle || isCrowded || newTls !== undefined || age >= OVERDUE_SECONDS;
+      if (isCrowded) this.#front?.tick(1);
+      const isDue = isIdle || isCrowded && this.#front === undefined || newTls !== undefined || age >= OVERDUE_SECONDS;
       if (isDue && this.#exchange({ ...renewal, isCrowded, newTls })) age = 0;
       if (woken === "tick") tick = second(signal);
     }
@@ -124,16 +140,24 @@ class RenewedServer {
     const { clock } = this.#options;
     const all = [this.#current, ...this.#old];
     if (await within(STOP_LIMIT_MS, Promise.all(all.map(({ calls }) => calls.liveEnded())), clock)) {
-      return void await within(CLOSE_LIMIT_MS, this.#current.retire(), clock); // lets the last bytes of the answers out
+      await within(CLOSE_LIMIT_MS, this.#current.retire(), clock); // lets the last bytes of the answers out
+    } else {
+      this.#cutOff.abort();
+      await within(CLOSE_LIMIT_MS, this.#current.breakOff(), clock);
     }
-    this.#cutOff.abort();
-    await within(CLOSE_LIMIT_MS, this.#current.breakOff(), clock);
+    await this.#front?.close();
+  }
+
+  #openFront(): TcpFront {
+    const { host, port, renewal: { onTrouble } = { onTrouble: () => {} } } = this.#options;
+    return new TcpFront({ host, port, behind: () => this.#current.addr, onTrouble });
   }
 
   #listen(): Listening {
     const { host, onBrokenOff = () => {}, renewal } = this.#options;
     return new Listening({
-      host,
+      host: this.#front === undefined ? host : INNER_HOST,
+      front: this.#front,
       port: this.#port,
       tls: this.#tls,
       isShared: renewal !== undefined,
@@ -218,6 +242,12 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
+/** Where a server with TLS listens itself: beside its port, so that a sandbox can name it. */
+export function innerPort(port: number): number {
+  if (port === 0) return 0;
+  return port === HIGHEST_PORT ? port - 1 : port + 1;
+}
+
 /** For whoever asks a server that is about to end, a supervisor's health check above all. */
 function draining(): Response {
   const headers = { "Connection": "close", "Content-Type": "application/json", "Retry-After": RETRY_AFTER_SECONDS };
@@ -225,7 +255,7 @@ function draining(): Response {
 }
 
 /** A port that nobody listens on: where listeners share one, taking it says nothing. @throws {ConfigurationError} */
-function freePort({ host, port }: ServerOptions): number {
+function freePort({ host, port }: Pick<ServerOptions, "host" | "port">): number {
   try {
     const probe = Deno.listen({ hostname: host, port });
     const { addr } = probe;

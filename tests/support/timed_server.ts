@@ -19,9 +19,9 @@ export async function startTimedServer(handler: Handler, renewal: Partial<Renewa
   const troubles: unknown[] = [];
   let tick = Promise.withResolvers<void>();
   let waiting = Promise.withResolvers<void>();
-  const second = (signal: AbortSignal) => {
+  stop.signal.addEventListener("abort", () => tick.resolve());
+  const second = () => {
     waiting.resolve();
-    signal.addEventListener("abort", () => tick.resolve());
     return tick.promise;
   };
   const ended = serveHttp(

@@ -1,4 +1,5 @@
 import { callbackHost } from "../../lib/auth/loopback.ts";
+import { INNER_HOST, innerPort } from "../../lib/http/server.ts";
 import type { PlatformSettings } from "../../lib/config/platform_settings.ts";
 import type { Program } from "./programs.ts";
 import type { Site } from "./site.ts";
@@ -36,6 +37,14 @@ export const GRANTS: readonly Grant[] = [
     what: "`HOST:PORT`",
     reason: "It listens there, and nowhere else.",
     values: ({ settings: { host, port } }) => [`${bracketed(host)}:${port}`],
+  },
+  {
+    right: "net",
+    programs: ["device"],
+    what: "`127.0.0.1:PORT+1`, when `TLS_CERT_FILE` is set",
+    reason: "Its TLS server listens there, behind what takes, counts and closes the connections.",
+    values: ({ settings: { port, tlsCertFile } }) =>
+      tlsCertFile === undefined ? [] : [`${INNER_HOST}:${innerPort(port)}`],
   },
   {
     right: "net",

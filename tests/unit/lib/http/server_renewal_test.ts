@@ -51,13 +51,36 @@ Deno.test("serveHttp() lets a call under way go on while a minute passes", async
   });
   const slow = get(new URL("/slow", server.url));
   await begun.promise;
+  using silent = await connectAndSay(server.port, "GET / HT");
   for (let minute = 0; minute < 3; minute++) {
     await server.seconds(2 * MINUTE);
     assert.equal(await get(server.url), "quick");
   }
+  assert.equal(await readAll(silent), "", "a connection without a call does not go on");
   release.resolve();
   assert.equal(await slow, "whole");
 });
+
+const REFUSED: readonly (readonly [string, string])[] = [
+  ["a head of more than 64 KiB", `GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ${"a".repeat(70_000)}\r\n\r\n`],
+  ["an address of more than 64 KiB", `GET /${"a".repeat(70_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`],
+  ["more than 128 header lines", `GET / HTTP/1.1\r\nHost: localhost\r\n${"X-A: b\r\n".repeat(130)}\r\n`],
+  [
+    "two lengths of one body",
+    "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+  ],
+  ["no HTTP at all", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"],
+];
+for (const [what, text] of REFUSED) {
+  Deno.test(`serveHttp() refuses ${what}, and no handler sees it`, async () => {
+    let calls = 0;
+    await using server = await startTimedServer(() => new Response(String(calls++)));
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+    await writeAll(connection, utf8(text)).catch(() => undefined); // it may be refused before all of it is there
+    assert.match(await readAll(connection), /^(HTTP\/1\.1 400 |$)/);
+    assert.equal(calls, 0);
+  });
+}
 
 Deno.test("serveHttp() sheds connections without a call at once when too many files are open", async () => {
   let isCrowded = false;

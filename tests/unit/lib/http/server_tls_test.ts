@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { TlsFiles } from "../../../../lib/http/tls_files.ts";
+import { byteStream } from "../../../../lib/streams.ts";
+import { utf8 } from "../../../../lib/bytes.ts";
 import { peerPath } from "../../../support/peers.ts";
 import { type PrivateAuthority, privateAuthority } from "../../../support/private_authority.ts";
 import { startTimedServer, type TimedServer } from "../../../support/timed_server.ts";
@@ -46,6 +48,11 @@ Deno.test("serveHttp() speaks TLS 1.2 and 1.3, and nothing older", { ignore }, a
     assert.match(refused, /Cipher is \(NONE\)|New, \(NONE\)/, version);
   }
   await assert.rejects(fetch(`http://127.0.0.1:${server.port}/`));
+  using silent = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  await silent.write(new Uint8Array([0x16, 0x03, 0x01])); // a handshake that does not go on
+  await getTrusting(authority, server);
+  await server.seconds(60);
+  assert.equal(await silent.read(new Uint8Array(1)).catch(() => null), null);
 });
 
 Deno.test("serveHttp() takes a new certificate by itself, and calls under way go on", { ignore }, async () => {
@@ -80,6 +87,46 @@ Deno.test("serveHttp() takes a new certificate by itself, and calls under way go
   assert.equal(await running, "whole");
   assert.equal(await getTrusting(after, server), "whole");
   await assert.rejects(getTrusting(before, server));
+});
+
+Deno.test(
+  "serveHttp() takes a bounded number of connections for TLS, and closes those that say nothing",
+  { ignore },
+  async () => {
+    await using authority = await privateAuthority(openssl);
+    const { certFile, keyFile } = await writePair(authority.folder, authority);
+    await using server = await startTimedServer(() => new Response("x"), {
+      tls: await TlsFiles.open(certFile, keyFile),
+    });
+    using connections = new DisposableStack();
+    const ended: Promise<unknown>[] = [];
+    for (let count = 0; count < 260; count++) {
+      const connection = connections.use(await Deno.connect({ hostname: "127.0.0.1", port: server.port }));
+      ended.push(connection.read(new Uint8Array(1)).catch(() => null));
+    }
+    assert.equal(await Promise.race(ended), null); // those over the limit, at once
+    await server.seconds(60);
+    assert.deepEqual(new Set(await Promise.all(ended)), new Set([null]));
+    assert.equal(await getTrusting(authority, server), "x");
+  },
+);
+
+Deno.test("serveHttp() breaks an answer over TLS off that its caller does not take", { ignore }, async () => {
+  await using authority = await privateAuthority(openssl);
+  const { certFile, keyFile } = await writePair(authority.folder, authority);
+  const cancelled = Promise.withResolvers<void>();
+  const endless = () => byteStream(() => Promise.resolve(new Uint8Array(64 * 1024)), () => cancelled.resolve());
+  const tls = await TlsFiles.open(certFile, keyFile);
+  await using server = await startTimedServer((_request, call) => new Response(call.paced(endless())), {
+    tls,
+    stallMs: 20,
+  });
+  const caCerts = [await Deno.readTextFile(authority.caFile)];
+  using connection = await Deno.connectTls({ hostname: "localhost", port: server.port, caCerts });
+  await connection.write(utf8("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  await cancelled.promise;
+  const buffer = new Uint8Array(64 * 1024);
+  for (let count: number | null = 0; count !== null;) count = await connection.read(buffer).catch(() => null); // it ends
 });
 
 Deno.test("TlsFiles.open() refuses what cannot serve, and repeats nothing of a key", { ignore }, async () => {
