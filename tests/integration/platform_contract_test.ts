@@ -27,7 +27,16 @@ async function check(user: PlatformUser, { checksLeftOut, options = [], config }
     args: [
       ...["--config-file", join(folder.path, "schemathesis.toml"), "run", DOCUMENT, "--url", `${user.site.url}/api`],
       ...["--header", `Authorization: Bearer ${user.token}`, "--seed", "1", "--max-time", String(BUDGET_SECONDS)],
-      ...["--max-redirects", "0", "--exclude-checks", checksLeftOut.join(","), "--continue-on-failure", ...options],
+      ...[
+        "--max-redirects",
+        "0",
+        "--checks",
+        "all",
+        "--exclude-checks",
+        checksLeftOut.join(","),
+        "--continue-on-failure",
+        ...options,
+      ],
     ],
     cwd: folder.path, // it keeps what it found where it stands
     env: { HOME: folder.path, NO_PROXY: "127.0.0.1", TERM: "dumb" },

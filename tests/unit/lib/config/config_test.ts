@@ -160,6 +160,9 @@ const BAD_FILES: Readonly<Record<string, string>> = {
   "no YAML": "PORT: [1\n",
   "an alias bomb": "a: &a [x,x,x,x]\nb: &b [*a,*a,*a,*a]\nPORT: *b\n",
   "a name twice": "PORT: 1\nPORT: 2\n",
+  "lists in lists without end": `PORT: ${"[".repeat(30_000)}`,
+  "tables in tables without end": Array.from({ length: 300 }, (_, depth) => `${" ".repeat(depth)}a:`).join("\n"),
+  "merged tables": "a: &a {PORT: 1}\n<<: *a\n",
 };
 
 for (const [what, content] of Object.entries(BAD_FILES)) {

@@ -301,3 +301,27 @@ Deno.test("checkedArchive() does not follow indexes of indexes without end", asy
   const archive = ociArchive({ manifests: [{ digest: nested.digest, ...NAMED }] }, ...entries);
   assert.match(await refusal(archive), /does not hold "azaion\/a:1"/);
 });
+
+Deno.test("checkedArchive() steps over sizes that no disk has, and keeps nothing of headers without end", async () => {
+  const faultOf = async (bytes: Bytes) => String((await passed(checkedArchive(streamOf(bytes), [IMAGE]))).error);
+  const huge = concat(tarHeader("x", Number.MAX_SAFE_INTEGER), keystream("huge", 10_000));
+  assert.match(await faultOf(huge), /was cut off/);
+  assert.match(
+    await faultOf(concat(pax("size", "999999999999999"), file("x", utf8("x")), manifest(IMAGE))),
+    /was cut off/,
+  );
+  assert.match(
+    await faultOf(concat(typed("L", "x", new Uint8Array(0), 2 ** 40), tarEnd())),
+    /is damaged|not an image archive/,
+  );
+  const sparse = concat(typed("S", "x", new Uint8Array(512)), keystream("extension", 512), manifest(IMAGE), tarEnd());
+  assert.match(await faultOf(sparse), /is damaged/, "an extension of a sparse header is no header");
+  const records = concat(...Array.from({ length: 1_000 }, () => pax("path", "deep/".repeat(100))));
+  const end = concat(file("named by the records", utf8("y")), manifest(IMAGE), tarEnd());
+  const parts = [...Array.from({ length: 10 }, () => records.slice()), end];
+  const expectedBytes = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  let passedBytes = 0;
+  const many = byteStream(() => Promise.resolve(parts.shift()));
+  for await (const chunk of checkedArchive(many, [IMAGE])) passedBytes += chunk.byteLength;
+  assert.equal(passedBytes, expectedBytes);
+});
