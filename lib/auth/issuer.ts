@@ -6,6 +6,8 @@ import { PLATFORM_OPTIONS } from "../config/platform_options.ts";
 import type { GivenOAuth, PlatformSettings } from "../config/platform_settings.ts";
 import { ConfigurationError, messageOf, TallyError, UnavailableError, UpstreamError } from "../errors.ts";
 import type { HttpClient } from "../http/client.ts";
+import { isLoopback } from "../http/loopback.ts";
+import { isOutOfReach } from "../http/reach.ts";
 import { collect } from "../streams.ts";
 
 /** Who gives out the tokens of a platform, and how it is spoken to. */
@@ -115,10 +117,16 @@ async function readMetadata(base: URL, { http, signal }: IssuerDeps): Promise<Me
     }
     if (status !== 200) continue;
     const parsed = metadataSchema.safeParse(jsonValue(bytes));
-    if (parsed.success) return parsed.data;
+    if (parsed.success && staysWithinReach(parsed.data, base)) return parsed.data;
     throw new UpstreamError("issuer", `What ${url.host} says of its issuer is not metadata of an issuer`);
   }
   throw new UpstreamError("issuer", `The server at ${base.host} says nothing of an issuer`);
+}
+
+/** A server elsewhere names no service of this machine, nor of its neighbours: tokens and codes would be sent there. */
+function staysWithinReach(metadata: Metadata, base: URL): boolean {
+  const reach = isLoopback(base.hostname) ? "loopback" : "private";
+  return Object.values(metadata).every((value) => !(value instanceof URL) || !isOutOfReach(value, reach));
 }
 
 function withMetadata(oauth: GivenOAuth, metadata: Metadata): GivenOAuth {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { findIssuer, type Issuer } from "../../../../lib/auth/issuer.ts";
+import { utf8 } from "../../../../lib/bytes.ts";
 import { ConfigurationError, UnavailableError } from "../../../../lib/errors.ts";
 import { httpClient } from "../../../../lib/http/client.ts";
+import { streamOf } from "../../../../lib/streams.ts";
 import { freePort, settingsFrom, TestIssuer } from "../../../support/test_issuer.ts";
 
 const { signal } = new AbortController();
@@ -143,5 +145,26 @@ Deno.test("findIssuer() takes no address for that of an issuer that is none", as
     await using server = metadataServer((asked) => metadataOf(new URL("/", asked), { issuer: named }));
     const expected = { name: "ConfigurationError" }; // what is missing is named, and this is why
     await assert.rejects(find({ AIGNOSTICS_API_ROOT: server.url.href }), expected, named);
+  }
+});
+
+Deno.test("findIssuer() lets no server elsewhere name a service of this machine", async () => {
+  const ask = (root: string, tokenEndpoint: string) => {
+    const metadata = { ...metadataOf(new URL(root), { token_endpoint: tokenEndpoint }), tallystick_audience: "a" };
+    const body = utf8(JSON.stringify({ ...metadata, tallystick_client_id: "c" }));
+    const http = () => Promise.resolve({ status: 200, headers: new Headers(), body: streamOf(body) });
+    return findIssuer(settingsFrom({ AIGNOSTICS_API_ROOT: root }), { http, signal });
+  };
+  await ask("https://platform.example.com/", "https://login.example.com/token");
+  await ask("http://127.0.0.1:8090/", "http://127.0.0.1:8090/token");
+  for (
+    const inside of [
+      "http://127.0.0.1:8080/login",
+      "http://localhost/x",
+      "https://[::1]/x",
+      "https://169.254.169.254/x",
+    ]
+  ) {
+    await assert.rejects(ask("https://platform.example.com/", inside), { name: "ConfigurationError" }, inside);
   }
 });
