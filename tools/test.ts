@@ -6,6 +6,7 @@ import { ensurePeers, type Peer } from "./peers.ts";
 import { runDeno, type RunResult } from "./run.ts";
 import { say } from "./say.ts";
 import { TestOutput } from "./test_output.ts";
+import { leaksIn, WITNESS_VARIABLE } from "./witness.ts";
 import { judge, parseReport, type TestCase } from "./test_report.ts";
 
 const LIMIT_MS = 20 * 60_000;
@@ -30,6 +31,8 @@ interface Outcome {
   readonly result: RunResult;
   /** Text of the JUnit report, when one was written. */
   readonly report: string | undefined;
+  /** Secrets that tests use, in what they have recorded. */
+  readonly leaks: readonly string[];
   /** The test that did not end. */
   readonly unfinished: string | undefined;
 }
@@ -84,19 +87,26 @@ async function runTests(
 ): Promise<Outcome> {
   const folder = await Deno.makeTempDir({ prefix: "tally-" });
   const reportPath = join(folder, "junit.xml");
+  const witness = await Deno.makeTempDir({ prefix: "tally-witness-" });
   try {
     const output = new TestOutput(say);
     const result = await runDeno(testArguments(options, reportPath), {
-      env: { ...peerVariables(peers), TMPDIR: folder, NO_COLOR: "1" },
+      env: { ...peerVariables(peers), TMPDIR: folder, [WITNESS_VARIABLE]: witness, NO_COLOR: "1" },
       onLine: (line) => output.take(line),
       limitMs: LIMIT_MS,
       stallMs: STALL_MS,
       isProgress: (line) => !/ has been running for over /.test(line),
     });
-    return { result, report: await readReport(reportPath), unfinished: output.unfinished };
+    const leaks = await leaksIn(witness);
+    return { result, report: await readReport(reportPath), leaks, unfinished: output.unfinished };
   } finally {
-    await Deno.remove(folder, { recursive: true }).catch((error) => say(`Cannot remove "${folder}": ${error.message}`));
+    await removeFolder(folder);
+    await removeFolder(witness);
   }
+}
+
+async function removeFolder(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch((error) => say(`Cannot remove "${path}": ${error.message}`));
 }
 
 function testArguments({ filter, coverage, paths }: Options, reportPath: string): string[] {
@@ -128,19 +138,20 @@ async function readReport(path: string): Promise<string | undefined> {
 
 function conclude(
   { strict, filter }: Options,
-  { result: { exitCode, end }, report, unfinished }: Outcome,
+  { result: { exitCode, end }, report, leaks, unfinished }: Outcome,
   missing: readonly string[],
 ): { lines: string[]; exitCode: number } {
   const { passed, failed, faults } = judge({ exitCode, report });
   const { cases, skipped } = report === undefined ? { cases: [], skipped: 0 } : parseReport(report);
   const skippedByUs = filter === undefined ? skipped : 0; // what a filter leaves out is reported as skipped, too
-  const failures = failed + (strict ? missing.length + skippedByUs : 0);
+  const failures = failed + leaks.length + (strict ? missing.length + skippedByUs : 0);
   const lines = [
     ...slowest(cases).map(({ name, file, seconds }) => `slow: ${seconds.toFixed(1)} s ${name} (${file})`),
     ...missing,
     ...(skippedByUs > 0 ? [`${skippedByUs} skipped`] : []),
     ...(end === "exited" ? [] : [`The tests were ${end}, in: ${unfinished ?? "no test"}`]),
     ...faults,
+    ...leaks,
     `${passed} passed, ${failures} failed`,
   ];
   if (end === "interrupted") return { lines, exitCode: 130 };

@@ -58,6 +58,32 @@ for (const { what, code, args, exitCode, lastLine } of SAMPLES) {
   });
 }
 
+Deno.test("tools/test.ts fails when an output holds a secret that a test has used, and does not show it", async () => {
+  const witness = JSON.stringify(new URL("../support/witness.ts", import.meta.url).href);
+  const sample = (output: string) => `
+    import { recordOutput, useSecret } from ${witness};
+    Deno.test("a", () => void recordOutput("log of a sample", ${output}));
+    Deno.test("b", () => void useSecret("password of a sample", ["hunter22", "hunter22"].join("-")));`;
+  assert.equal((await runSample(sample('"hunter22 and hunter"'))).exitCode, 0);
+  for (const output of ['"got hunter22-hunter22 there"', 'btoa("ada:hunter22-hunter22")']) {
+    const run = await runSample(sample(output));
+    assert.deepEqual([run.exitCode, run.lastLine], [1, "2 passed, 1 failed"], run.output);
+    assert.match(run.output, /^secret in an output: password of a sample, in log of a sample: /m);
+    assert.doesNotMatch(run.output, /hunter22-hunter22|aHVudGVyMjI/);
+  }
+});
+
+Deno.test("every support that starts a program records what it says where no secret may be", async () => {
+  const silent = /^(docker_engine|podman_engine|private_authority|s3_server|small_disk)\.ts$/; // programs of other people
+  const folder = new URL("../support/", import.meta.url);
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!name.endsWith(".ts") || silent.test(name)) continue;
+    const code = await Deno.readTextFile(new URL(name, folder));
+    if (!/new Deno\.Command\(|createLogger\(/.test(code)) continue;
+    assert.match(code, /\brecord(Output|edLines)\(/, `${name} starts a program and records nothing of it`);
+  }
+});
+
 Deno.test("tools/test.ts counts a skipped test as a failure when CI is true", async () => {
   const code = 'Deno.test("a", () => {}); Deno.test({ name: "b", ignore: true, fn() {} });';
   assert.equal((await runSample(code)).exitCode, 0);

@@ -19,9 +19,10 @@ import { type Clock, systemClock } from "../../lib/system/clock.ts";
 import { Unlock } from "../../lib/unlock/unlock.ts";
 import { serveDevice } from "../../routes/serve.ts";
 import { SmallResourceApi, type TestAccount } from "./resource_api.ts";
+import { recordedLines, useSecret } from "./witness.ts";
 
 /** Password of every account that {@link startDevice} makes: one per role, named `<role>@example.com`. */
-export const PASSWORD = "correct horse battery staple";
+export const PASSWORD = useSecret("password of an account on a device", "correct horse battery staple");
 
 /** Repeated calls come at once. */
 const impatientClock: Clock = { now: () => Date.now(), sleep: () => Promise.resolve() };
@@ -132,7 +133,7 @@ function serviceParts(
     file: {},
   });
   const clock = systemClock;
-  const log = createLogger({ level: "debug", write: (line) => logLines.push(line), now: clock.now });
+  const log = createLogger({ level: "debug", write: recordedLines("log of a device", logLines), now: clock.now });
   const apiParts = { baseUrl: api.url, http: httpClient("API"), clock: impatientClock };
   const login = new ResourceApi(apiParts);
   const verify = tokenVerifier({

@@ -3,10 +3,13 @@ import type { Role } from "../../lib/auth/roles.ts";
 import type { Clock } from "../../lib/system/clock.ts";
 import { type FirstAdministrator, initOrigin } from "../../origin/init.ts";
 import { type OriginOptions, runOrigin } from "../../origin/serve.ts";
+import { createLogger } from "../../lib/log.ts";
+import { State } from "../../origin/state.ts";
 import { type TempFolder, tempFolder } from "./temp_folder.ts";
+import { recordedLines, recordOutput, useSecret } from "./witness.ts";
 
 /** Password of every account that {@link OriginSite.user} makes. */
-export const PASSWORD = "correct horse battery";
+export const PASSWORD = useSecret("password of an account at an origin", "correct horse battery");
 
 /** What a test sends; `json` is sent as such. */
 export interface Call {
@@ -51,6 +54,7 @@ export class OriginSite implements AsyncDisposable {
   ): Promise<OriginSite> {
     const folder = await tempFolder();
     const admin = await initOrigin(join(folder.path, "origin"), { email: "root@example.com" });
+    useSecret("password of an origin's administrator", admin.password);
     const site = new OriginSite(folder, admin, clock);
     site.options = options;
     await site.serve();
@@ -62,6 +66,7 @@ export class OriginSite implements AsyncDisposable {
     const listening = Promise.withResolvers<string>();
     this.#stop = new AbortController();
     const options = {
+      log: createLogger({ level: "debug", write: recordedLines("log of an origin", []), now: Date.now }),
       ...this.options,
       dataDir: this.dataDir,
       port,
@@ -70,6 +75,7 @@ export class OriginSite implements AsyncDisposable {
     this.#running = runOrigin(options, this.#stop.signal, listening.resolve);
     this.#running.catch(listening.reject);
     this.url = await listening.promise;
+    await useSecretsOf(this.dataDir);
   }
 
   async stop(): Promise<void> {
@@ -90,6 +96,7 @@ export class OriginSite implements AsyncDisposable {
     });
     const bytes = new Uint8Array(await response.arrayBuffer());
     const text = new TextDecoder().decode(bytes);
+    if (response.status >= 400) recordOutput(`refusal of ${method} ${path.split("?", 1)} by an origin`, text);
     return { status: response.status, headers: response.headers, bytes, text, json: <T>() => JSON.parse(text) as T };
   }
 
@@ -98,7 +105,7 @@ export class OriginSite implements AsyncDisposable {
     if (reply.status !== 200) {
       throw new Error(`The sign-in of "${email}" was answered with ${reply.status}: ${reply.text}`);
     }
-    return reply.json<{ token: string }>().token;
+    return useSecret("token of an origin", reply.json<{ token: string }>().token);
   }
 
   adminToken(): Promise<string> {
@@ -116,6 +123,14 @@ export class OriginSite implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
     await this.#folder[Symbol.asyncDispose]();
+  }
+}
+
+/** Tokens of its object store, its key fragment, and what it signs with. */
+async function useSecretsOf(dataDir: string): Promise<void> {
+  using state = await State.open(dataDir, Date.now());
+  for (const { name, value } of state.all("SELECT name, value FROM secrets")) {
+    if (value instanceof Uint8Array) useSecret(`secret "${name}" of an origin`, new Uint8Array(value));
   }
 }
 

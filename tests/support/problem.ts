@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { recordOutput } from "./witness.ts";
 
 /** A problem body as it came. */
 export interface Problem {
@@ -12,7 +13,7 @@ export interface Problem {
 
 /** Asserts that an answer is a whole RFC 9457 problem with that status and code, and returns it. */
 export async function assertProblem(answer: Response, status: number, code: string, what = ""): Promise<Problem> {
-  const text = await answer.text();
+  const text = recordOutput(`problem body of ${new URL(answer.url).pathname}`, await answer.text());
   assert.equal(answer.status, status, `${what} ${text}`);
   assert.equal(answer.headers.get("content-type"), "application/problem+json", what);
   const problem: Problem = JSON.parse(text);

@@ -2,6 +2,7 @@ import type { Io } from "../../cli/io.ts";
 import type { Channel } from "../../cli/output.ts";
 import { utf8 } from "../../lib/bytes.ts";
 import { streamOf } from "../../lib/streams.ts";
+import { recordOutput } from "./witness.ts";
 
 /** What a recorded terminal is like. */
 export interface RecordedIoOptions {
@@ -33,7 +34,7 @@ export class RecordedIo implements Io {
       send: async (bytes) => write(new TextDecoder().decode(bytes)),
     });
     this.stdout = channel((text) => this.said += text);
-    this.stderr = channel((text) => this.complained += text);
+    this.stderr = channel((text) => this.complained += recordOutput("standard error of a recorded terminal", text));
     this.keyboard = {
       isTerminal,
       readable: () => streamOf(utf8(input)),

@@ -1,6 +1,7 @@
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
 import type { Role } from "../../lib/auth/roles.ts";
 import type { Bytes } from "../../lib/bytes.ts";
+import { useSecret } from "./witness.ts";
 
 /** An account of {@link SmallResourceApi}. */
 export interface TestAccount {
@@ -19,7 +20,7 @@ export class SmallResourceApi implements AsyncDisposable {
   /** `METHOD /path` of every request, in order. */
   readonly calls: string[] = [];
   readonly url: URL;
-  keyFragment: Bytes = new TextEncoder().encode("fragment of a key");
+  keyFragment: Bytes = new TextEncoder().encode("fragment-of-a-key-0b7e");
   hardware: string | undefined;
   /** Answers in place of the API while it returns one. */
   intercept: (request: Request) => Response | undefined | Promise<Response | undefined> = () => undefined;
@@ -65,7 +66,7 @@ export class SmallResourceApi implements AsyncDisposable {
       .setIssuer(issuer).setAudience(audience)
       .setJti(String(++this.#tokenCount)).setIssuedAt().setExpirationTime(expires)
       .sign(this.#keys.privateKey);
-    this.#validTokens.set(token, email);
+    this.#validTokens.set(useSecret("token of the small API", token), email);
     return token;
   }
 
@@ -88,6 +89,7 @@ export class SmallResourceApi implements AsyncDisposable {
     const account = this.accounts.get(email);
     if (account === undefined) return refusal(10, "No such email found.");
     if (account.password !== password) return refusal(30, "Passwords do not match.");
+    useSecret("password of an account", account.password);
     return Response.json({ Token: await this.token(email) });
   }
 
@@ -96,7 +98,7 @@ export class SmallResourceApi implements AsyncDisposable {
     if (pathname === "/users/current") {
       return Response.json({ Id: `id-${email}`, Email: email, Role: this.accounts.get(email)?.role, Extra: [] });
     }
-    if (pathname === "/binary-split/key-fragment") return new Response(this.keyFragment);
+    if (pathname === "/binary-split/key-fragment") return new Response(useSecret("key fragment", this.keyFragment));
     if (pathname === "/resources/check") return this.#check((await request.json()).hardware);
     if (area === "resources" && verb === "list") return Response.json(this.#names(folder));
     if (area === "resources" && verb === "get") return this.#get(`${folder}/${(await request.json()).fileName}`);

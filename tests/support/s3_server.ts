@@ -6,10 +6,11 @@ import { Secret } from "../../lib/config/secret.ts";
 import { httpClient } from "../../lib/http/client.ts";
 import { systemClock } from "../../lib/system/clock.ts";
 import { runChild } from "../../lib/system/process.ts";
+import { useSecret } from "./witness.ts";
 
-const ROOT = { user: "root", secret: "rootsecret1" };
-const READER = { user: "reader", secret: "readersecret1" };
-const WRITER = { user: "writer", secret: "writersecret1" };
+const ROOT = { user: "root", secret: useSecret("secret key of S3", "rootsecret1") };
+const READER = { user: "reader", secret: useSecret("secret key of S3", "readersecret1") };
+const WRITER = { user: "writer", secret: useSecret("secret key of S3", "writersecret1") };
 const START_ATTEMPTS = 100;
 const START_PAUSE_MS = 50;
 

@@ -5,6 +5,7 @@ import type { Architecture, Program } from "../../tools/ship/programs.ts";
 import { parseSite, type Site } from "../../tools/ship/site.ts";
 import { OriginSite } from "./origin_site.ts";
 import { type TempFolder, tempFolder } from "./temp_folder.ts";
+import { recordOutput } from "./witness.ts";
 
 /** How a shipped file is started. */
 export interface StartOptions {
@@ -83,7 +84,7 @@ export class ShippedSite implements AsyncDisposable {
       new Response(child.stdout).text(),
       new Response(child.stderr).text(),
     ]);
-    return { exitCode: code, stdout, stderr };
+    return { exitCode: code, stdout, stderr: recordOutput(`standard error of ${path.split("/").at(-1)}`, stderr) };
   }
 
   /** Starts the device service and waits until it listens. */
@@ -112,7 +113,7 @@ export class ShippedSite implements AsyncDisposable {
 export async function runningService(command: Deno.Command): Promise<RunningService> {
   const startMs = performance.now();
   const child = command.spawn();
-  const stderr = new Response(child.stderr).text();
+  const stderr = new Response(child.stderr).text().then((text) => recordOutput("log of a service", text));
   const reader = child.stdout.getReader();
   const { value, done } = await reader.read();
   if (done) throw new Error(`The service did not start: ${await stderr}`);

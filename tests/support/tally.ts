@@ -1,6 +1,7 @@
 import { thisProgram } from "../../cli/demo/this_program.ts";
 import { utf8 } from "../../lib/bytes.ts";
 import { processEnvironment } from "../../lib/system/environment.ts";
+import { recordOutput } from "./witness.ts";
 
 /** How the program ended. */
 export interface TallyResult {
@@ -42,8 +43,19 @@ export function startTally(args: readonly string[], { cwd, env = {} }: TallyOpti
     stdin: child.stdin.getWriter(),
     signal: (name) => child.kill(name),
     ended: Promise.all([child.status, new Response(child.stdout).text(), new Response(child.stderr).text()])
-      .then(([{ code }, stdout, stderr]) => ({ exitCode: code, stdout, stderr })),
+      .then(([{ code }, stdout, stderr]) => recorded(args, { exitCode: code, stdout, stderr })),
   };
+}
+
+/** Verbs whose result is a secret, on standard output. */
+const SHOWN: readonly RegExp[] = [/^origin init/, /^origin user add/, /sign-url/, /^run share/, /--unmask/, /^whoami/];
+
+function recorded(args: readonly string[], result: TallyResult): TallyResult {
+  const words = args.join(" ");
+  const name = `tally ${args.slice(0, 2).join(" ")}`;
+  recordOutput(`standard error of ${name}`, result.stderr);
+  if (!SHOWN.some((pattern) => pattern.test(words))) recordOutput(`standard output of ${name}`, result.stdout);
+  return result;
 }
 
 /** Runs the real program to its end. */

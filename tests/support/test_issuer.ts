@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from "jose";
 import { parsePlatformSettings, type PlatformSettings } from "../../lib/config/platform_settings.ts";
+import { useSecret } from "./witness.ts";
 
 /** A key that tokens are signed with. */
 export interface SigningKey {
@@ -123,12 +124,13 @@ export class TestIssuer implements AsyncDisposable {
       jti: randomUUID(),
       ...claims,
     };
-    return await new SignJWT(all).setProtectedHeader({ alg: "RS256", kid: key.kid, ...header }).sign(key.privateKey);
+    const signer = new SignJWT(all).setProtectedHeader({ alg: "RS256", kid: key.kid, ...header });
+    return useSecret("token of an issuer", await signer.sign(key.privateKey));
   }
 
   /** A refresh token that it knows. */
   refreshToken(): string {
-    const token = `refresh-${randomUUID()}`;
+    const token = useSecret("refresh token of an issuer", `refresh-${randomUUID()}`);
     this.#refreshTokens.add(token);
     return token;
   }

@@ -1,3 +1,5 @@
+import { recordOutput } from "./witness.ts";
+
 /** A command of a transcript and what it prints. */
 export interface Step {
   readonly command: string;
@@ -38,6 +40,7 @@ export async function runSteps(
     stdin: "null",
   }).output();
   const text = new TextDecoder().decode(stdout);
+  recordOutput("standard error of a transcript", new TextDecoder().decode(stderr));
   if (!success) throw new Error(`A command of the transcript failed:\n${text}${new TextDecoder().decode(stderr)}`);
   return text.split(`${marker}\n`).slice(0, -1).map((output) => output.replace(/\n$/, "").split("\n"));
 }

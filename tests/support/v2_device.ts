@@ -11,6 +11,7 @@ import { serveDevice } from "../../routes/serve.ts";
 import { FACTS } from "./hardware_facts.ts";
 import { type OriginSite, PASSWORD } from "./origin_site.ts";
 import { type TempFolder, tempFolder } from "./temp_folder.ts";
+import { recordedLines } from "./witness.ts";
 
 const LIMIT_BYTES = 256 * 1024 * 1024;
 
@@ -68,7 +69,7 @@ export class V2Device implements AsyncDisposable {
       file: {},
     });
     const logLines: string[] = [];
-    const log = createLogger({ level: "debug", write: (line) => logLines.push(line), now: clock.now });
+    const log = createLogger({ level: "debug", write: recordedLines("log of a v2 device", logLines), now: clock.now });
     const services = await createServices(settings, { log, clock });
     const stop = new AbortController();
     const listening = Promise.withResolvers<string>();
