@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { utf8 } from "../bytes.ts";
+import { type Bytes, utf8 } from "../bytes.ts";
 import { IntegrityError } from "../errors.ts";
 import { appendToFile, readEnd } from "../system/append_file.ts";
 import type { Clock } from "../system/clock.ts";
@@ -12,7 +12,8 @@ const LOCK_NAME = "audit.lock";
 const LOCK_LIMIT_MS = 10_000;
 const FILE_LIMIT_BYTES = 4 * 1024 * 1024;
 const FILES_LIMIT = 16;
-/** Holds a whole line and a torn one. */
+const LINE_FEED = 0x0a;
+/** Holds a whole line and a torn one, as a rule. */
 const END_BYTES = 32 * 1024;
 const TRAIL_FILE = /^audit-\d{12}\.jsonl$/;
 
@@ -82,10 +83,12 @@ export class AuditTrail {
     if (name === undefined) return { head: EMPTY_HEAD, sizeBytes: 0, tornBytes: 0 };
     const path = join(this.#folder, name);
     const sizeBytes = (await fileFacts(path))?.sizeBytes ?? 0;
-    const text = new TextDecoder().decode(await readEnd(path, END_BYTES));
-    const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-    const tornBytes = utf8(text.slice(whole.length)).byteLength;
-    const head = whole === "" ? (await this.#end(names.slice(0, -1))).head : parseAuditLine(lastLineOf(whole));
+    const end = await wholeEnd(path, sizeBytes);
+    const wholeBytes = end.lastIndexOf(LINE_FEED) + 1;
+    const tornBytes = end.byteLength - wholeBytes;
+    const head = wholeBytes === 0
+      ? (await this.#end(names.slice(0, -1))).head
+      : parseAuditLine(lastLineOf(end.subarray(0, wholeBytes)));
     if (head === undefined) throw new IntegrityError(`The last line of "${path}" was altered: see tally audit verify`);
     return { head, sizeBytes: sizeBytes - tornBytes, tornBytes };
   }
@@ -107,8 +110,16 @@ export function nameOf(seq: number): string {
   return `audit-${String(seq).padStart(12, "0")}.jsonl`;
 }
 
-function lastLineOf(text: string): string {
-  return text.slice(text.lastIndexOf("\n", text.length - 2) + 1, -1);
+/** As much of the end of a file as holds its last whole line, and what is torn behind it; all of it when there is none. */
+async function wholeEnd(path: string, sizeBytes: number): Promise<Bytes> {
+  for (let limitBytes = END_BYTES;; limitBytes *= 8) {
+    const end = await readEnd(path, limitBytes);
+    if (limitBytes >= sizeBytes || end.indexOf(LINE_FEED) < end.lastIndexOf(LINE_FEED)) return end;
+  }
+}
+
+function lastLineOf(lines: Bytes): string {
+  return new TextDecoder().decode(lines.subarray(lines.lastIndexOf(LINE_FEED, -2) + 1, -1));
 }
 
 function tornEvent(tornBytes: number): AuditEvent {

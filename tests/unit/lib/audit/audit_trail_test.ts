@@ -124,6 +124,20 @@ Deno.test("AuditTrail goes on after a line that a power cut has torn anywhere, a
   }
 });
 
+Deno.test("AuditTrail goes on after a line that was torn in the middle of a letter, and takes nothing of the line before", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "audit");
+  for (const name of ["a", "\u{1F600}"]) await new AuditTrail(path, testClock()).record(load(name));
+  const file = join(path, "audit-000000000001.jsonl");
+  const whole = await Deno.readFile(file);
+  const letter = whole.indexOf(0xf0);
+  for (const cut of [1, 2, 3]) {
+    await Deno.writeFile(file, whole.subarray(0, letter + cut));
+    await new AuditTrail(path, testClock()).record(load("after"));
+    assert.equal((await verifyTrail(path)).lines, 3, `cut after ${cut} bytes of a letter`);
+  }
+});
+
 Deno.test("AuditTrail goes on after a power cut that left a new file empty", async () => {
   await using folder = await tempFolder();
   const path = await writtenTrail(folder.path);
@@ -173,4 +187,18 @@ Deno.test("AuditTrail writes all who come at once, in their order, and tells eac
   await rewrite(path, (await linesOf(path)).map(([name, line]) => [name, line.replace("ada@", "eve@")]));
   const ends = await Promise.allSettled([1, 2, 3].map(() => trail.record(load("late"))));
   assert.ok(ends.every((end) => end.status === "rejected" && end.reason instanceof IntegrityError));
+});
+
+Deno.test("AuditTrail goes on after a power cut that left a long tail of zeros, or a long piece of a line", async () => {
+  await using folder = await tempFolder();
+  const path = await writtenTrail(folder.path, { fileBytes: 1e6, files: 100 }, 3);
+  const file = join(path, (await trailFiles(path))[0] ?? "");
+  const whole = await Deno.readTextFile(file);
+  for (const tail of ["\0".repeat(200_000), "x".repeat(100_000)]) {
+    await Deno.writeTextFile(file, whole + tail);
+    assert.equal((await verifyTrail(path)).tornCharacters, 16 * 1024, "as much of it as is looked at");
+    await new AuditTrail(path, testClock()).record(load("after"));
+    const { lines } = await verifyTrail(path);
+    assert.equal(lines, 5);
+  }
 });
