@@ -4,6 +4,7 @@ import { ResourceApi } from "./api/client.ts";
 import { tokenVerifier, unverified, type VerifyToken } from "./auth/claims.ts";
 import { READER_ROLES } from "./auth/roles.ts";
 import { Session } from "./auth/session.ts";
+import type { TrailHead } from "./audit/audit_line.ts";
 import { AuditTrail } from "./audit/audit_trail.ts";
 import type { Bytes } from "./bytes.ts";
 import { CacheQuota } from "./cdn/cache_quota.ts";
@@ -88,6 +89,8 @@ export async function createServices(
     api.uploadResource(request, signal);
   const requireApi = async (signal?: AbortSignal) => void await api.currentUser(signal);
   const engine = openEngine(settings);
+  const onHead = ({ seq, hash }: TrailHead) => log.info("audit_head", { seq, hash });
+  const audit = new AuditTrail(join(settings.stateDir, "audit"), clock, { onHead });
   const unlock = new Unlock({
     engine,
     imagesPath: settings.imagesPath,
@@ -134,7 +137,7 @@ export async function createServices(
     unlock,
     engine,
     hardware,
-    audit: new AuditTrail(join(settings.stateDir, "audit"), clock),
+    audit,
     async stop() {
       await unlock.stop();
       await cache.settled();

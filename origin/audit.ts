@@ -9,7 +9,7 @@ import type { OriginEnv } from "./guard.ts";
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Reading calls that hand out what opens a resource. */
-const HANDED_OUT = /^\/(binary-split\/key-fragment$|v2\/resources\/)/;
+const HANDED_OUT = /^\/(binary-split\/key-fragment$|v2\/resources\/[^/]+\/[^/]+$)/;
 const NOT_MODIFIED = 304;
 const PATH_LIMIT = 200;
 
@@ -36,6 +36,7 @@ export function auditTrail({ audit, log }: {
         action: `${method} ${path.slice(0, PATH_LIMIT)}`,
         who,
         role: account?.role,
+        ...c.get("audited"),
         from: c.env.remoteAddr.hostname,
         result,
         requestId,

@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import type { RequestIdVariables } from "hono/request-id";
+import type { AuditEvent } from "../lib/audit/audit_line.ts";
 import type { Role } from "../lib/auth/roles.ts";
 import type { Call } from "../lib/http/running_calls.ts";
 import { NotAllowedError, NotSignedInError } from "../lib/errors.ts";
@@ -14,6 +15,8 @@ export interface OriginEnv {
     signedIn: SignedIn;
     /** The account that a sign-in named, for the audit trail. */
     nameTyped?: string;
+    /** What the call is about, for the audit trail. */
+    audited?: Pick<AuditEvent, "resource" | "version">;
     /** E-mail address of who calls the platform, for the audit trail. */
     platformUser?: string;
   };

@@ -36,8 +36,13 @@ export interface VersionRequest {
  * and commit to the content key that came with it. The content key is stored wrapped.
  * @throws {NotAllowedError} the signature; {InvalidInputError} the rest; {BusinessError} SequenceNotNewer, VersionExists
  */
-export async function publishVersion(deps: PublishVersionDeps, request: VersionRequest): Promise<"added" | "present"> {
+export async function publishVersion(
+  deps: PublishVersionDeps,
+  request: VersionRequest,
+  onVersion: (version: string) => void,
+): Promise<"added" | "present"> {
   const { manifest, payload } = await verified(deps.state, request.manifest);
+  onVersion(manifest.version);
   checkManifest(manifest, request.resource, deps.clock.now() / 1000);
   const contentKey = await checkedContentKey(request.cek, manifest);
   try {

@@ -79,6 +79,7 @@ async function sendResource(c: Context<OriginEnv>, deps: ResourceRoutesDeps): Pr
   const { password, hardware, fileName } = await readJson(c, getRequest);
   const folder = parseFolder(c.req.param("folder"));
   const name = parsePartName("fileName", fileName);
+  c.set("audited", { resource: `${folder}/${name}` });
   const { account: { id, email, role }, spelledEmail } = c.get("signedIn");
   const hash = await hashOf(hardware);
   await deps.accounts.authenticate(email, password);
@@ -116,7 +117,9 @@ async function receiveResource(c: Context<OriginEnv>, resources: ResourceStore):
       fileField: "data",
       fileLimitBytes: RESOURCE_LIMIT_BYTES,
       receive: async (file, filename) => {
-        staged = await resources.stage(folder, parsePartName("filename", filename));
+        const name = parsePartName("filename", filename);
+        c.set("audited", { resource: `${folder}/${name}` });
+        staged = await resources.stage(folder, name);
         for await (const chunk of file) staged.write(chunk);
       },
     });

@@ -84,7 +84,9 @@ export async function runOrigin(
   const versions = new Versions({ state, contentKeys, clock });
   const v2 = { devices, versions, contentKeys };
   const signIns = signInLimit(clock);
-  const audit = new AuditTrail(auditFolder(dataDir), clock);
+  const audit = new AuditTrail(auditFolder(dataDir), clock, {
+    onHead: ({ seq, hash }) => log.info("audit_head", { seq, hash }),
+  });
   const deps = { state, accounts, organizations, resources, objects, ...v2, signIns, audit, log, clock };
   const { platform: settings = DEFAULT_PLATFORM_SETTINGS, dockerHost = DEFAULT_DOCKER_HOST } = options;
   const containers = await containerHostOf({ dataDir, dockerHost, clock });

@@ -53,7 +53,9 @@ export function versionRoutes(deps: VersionRoutesDeps): Hono<OriginEnv> {
     .post("/v2/resources/:folder/:name", uploader, async (c) => {
       const { manifest, cek } = await readJson(c, publishRequest);
       const { email } = c.get("signedIn").account;
-      const added = await publishVersion(deps, { resource: resourceOf(c), manifest, cek, email });
+      const resource = resourceOf(c);
+      const note = (version: string) => c.set("audited", { resource: `${resource.folder}/${resource.name}`, version });
+      const added = await publishVersion(deps, { resource, manifest, cek, email }, note);
       return c.json({ status: "ok" }, added === "added" ? 201 : 200);
     })
     .post("/v2/resources/:folder/:name/versions/:version/pin", uploader, (c) => {
@@ -73,6 +75,7 @@ export function versionRoutes(deps: VersionRoutesDeps): Hono<OriginEnv> {
 async function sendSmallPart(c: Context<OriginEnv>, deps: VersionRoutesDeps, grants: GrantBook): Promise<Response> {
   const { resource, version } = referenceOf(c);
   const found = deps.versions.current(resource, version); // first: a device that waits goes on with what is in v1 only
+  c.set("audited", { resource: `${resource.folder}/${resource.name}`, version: found.version });
   const device = deps.devices.approved(c.req.header(DEVICE_HEADER) ?? c.req.query("device") ?? "");
   const { account } = c.get("signedIn");
   const etag = await sha256Hex(utf8([found.payloadSha256, device.kid, account.id].join("\0")));

@@ -79,6 +79,7 @@ export function addLoad(app: OpenAPIHono, services: Services, transfers: Places)
     const wanted = { folder, name, signal: c.req.raw.signal };
     return await inPlace(c, transfers, async (keep) => {
       const resource = await (allowDowngrade ? loadOlder(c, services, wanted) : services.load(wanted));
+      noteForAudit(c, { version: resource.version });
       return c.body(keep(resource.body), 200, {
         "Content-Type": "application/octet-stream",
         "Content-Length": String(resource.sizeBytes),
@@ -99,6 +100,6 @@ async function loadOlder(
   requireDowngradeRole(c);
   const found = await services.find({ ...wanted, allowDowngrade: true });
   await recordDowngrade(c, services, found);
-  const { sizeBytes, etag } = found;
-  return { ...await found.open(), sizeBytes, etag };
+  const { sizeBytes, etag, standing } = found;
+  return { ...await found.open(), sizeBytes, etag, version: standing?.version };
 }

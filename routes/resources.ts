@@ -77,6 +77,7 @@ export function addResources(app: OpenAPIHono, services: Services, transfers: Pl
     if (allowDowngrade) requireDowngradeRole(c);
     return await inPlace(c, transfers, async (keep) => {
       const resource = await services.find({ folder, name, version, allowDowngrade, signal: c.req.raw.signal });
+      noteForAudit(c, { version: resource.standing?.version ?? version });
       if (allowDowngrade) await recordDowngrade(c, services, resource);
       return await answer(c, { name, resource, selection: select(c, resource), keep });
     });

@@ -1,6 +1,8 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { SignInLimit } from "../lib/auth/sign_in_limit.ts";
+import { messageOf } from "../lib/errors.ts";
 import type { Services } from "../lib/services.ts";
+import { isRunning } from "../lib/unlock/machine.ts";
 import { JSON_BODY_CODES, jsonAnswer, jsonBody, problemAnswers, UPSTREAM_CODES } from "./answers.ts";
 import { noteForAudit } from "./audit.ts";
 import { holdForCall } from "./call_secrets.ts";
@@ -57,18 +59,35 @@ const statusRoute = createRoute({
 });
 
 /** `POST /unlock` and `GET /unlock/status`. */
-export function addUnlock(app: OpenAPIHono, { unlock }: Services, limit: SignInLimit): void {
+export function addUnlock(app: OpenAPIHono, services: Services, limit: SignInLimit): void {
+  const { unlock } = services;
   app.openapi(unlockRoute, async (c) => {
     const credentials = c.req.valid("json");
     holdForCall(c, credentials.password);
     noteForAudit(c, { who: credentials.email });
-    const { state } = await limit.attempt(
+    let isFirst = false;
+    const status = await limit.attempt(
       { account: credentials.email, client: clientOf(c) },
-      () => unlock.start(credentials), // goes on when this caller has gone
+      () => {
+        isFirst = !isRunning(unlock.status());
+        return unlock.start(credentials); // goes on when this caller has gone
+      },
     );
-    return c.json({ state }, 200);
+    if (isFirst && isRunning(status)) void recordEnd(services, c.get("requestId"), credentials.email);
+    return c.json({ state: status.state }, 200);
   });
   app.openapi(statusRoute, (c) => {
     return c.json(unlock.status(), 200);
   });
+}
+
+/** Writes into the audit trail how an unlock has ended; nobody's call waits for that. */
+async function recordEnd({ unlock, audit, log }: Services, requestId: string, who: string): Promise<void> {
+  const { code, error } = await unlock.settled();
+  const result = error === null ? "ok" : code ?? "internal";
+  try {
+    await audit.record({ action: "unlock_end", who, from: "local", result, requestId });
+  } catch (error) {
+    log.error("audit_failed", { requestId, action: "unlock_end", error: messageOf(error) });
+  }
 }

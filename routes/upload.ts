@@ -82,7 +82,8 @@ export function addUpload(app: OpenAPIHono, services: Services, transfers: Place
       if (staged === undefined) throw new InvalidInputError("data", 'The form has no file in the field "data"');
       const folder = folderOf(fields);
       noteForAudit(c, { resource: `${folder}/${name}` });
-      await staged.publish({ folder, name, signal });
+      const { version } = await staged.publish({ folder, name, signal });
+      noteForAudit(c, { version });
       c.header("X-Tally-Format", staged.format);
       return c.json({ status: "ok" });
     });

@@ -11,7 +11,10 @@ import { type AuditEvent, auditLine, EMPTY_HEAD, parseAuditLine, type TrailHead 
 const LOCK_NAME = "audit.lock";
 const LOCK_LIMIT_MS = 10_000;
 const FILE_LIMIT_BYTES = 4 * 1024 * 1024;
-const FILES_LIMIT = 16;
+/** Files that are kept, unless others are asked for. */
+export const FILES_LIMIT = 16;
+/** A head is told at the first line, in each new file, and after so many lines. */
+const TOLD_LINES = 100;
 const LINE_FEED = 0x0a;
 /** Holds a whole line and a torn one, as a rule. */
 const END_BYTES = 32 * 1024;
@@ -21,6 +24,13 @@ const TRAIL_FILE = /^audit-\d{12}\.jsonl$/;
 export interface TrailLimits {
   readonly fileBytes: number;
   readonly files: number;
+}
+
+/** How a trail is kept. */
+export interface TrailOptions {
+  readonly limits?: TrailLimits;
+  /** Is told where the trail stands, now and then: kept elsewhere, a head vouches for every line up to it. */
+  readonly onHead?: (head: TrailHead) => void;
 }
 
 /**
@@ -35,11 +45,14 @@ export class AuditTrail {
   readonly #turns = new Turns();
   #waiting: AuditEvent[] = [];
   #writing: Promise<void> | undefined;
+  readonly #onHead: (head: TrailHead) => void;
+  #toldSeq: number | undefined;
 
-  constructor(folder: string, clock: Clock, limits: TrailLimits = { fileBytes: FILE_LIMIT_BYTES, files: FILES_LIMIT }) {
+  constructor(folder: string, clock: Clock, { limits, onHead }: TrailOptions = {}) {
     this.#folder = folder;
     this.#clock = clock;
-    this.#limits = limits;
+    this.#limits = limits ?? { fileBytes: FILE_LIMIT_BYTES, files: FILES_LIMIT };
+    this.#onHead = onHead ?? (() => {});
   }
 
   /**
@@ -74,7 +87,13 @@ export class AuditTrail {
     const isFull = names.length === 0 || end.sizeBytes >= this.#limits.fileBytes;
     const name = isFull ? nameOf(end.head.seq + 1) : names[names.length - 1] ?? "";
     await appendToFile(join(this.#folder, name), utf8(lines.join("")), isFull ? 0 : end.sizeBytes);
+    if (isFull || head.seq >= (this.#toldSeq ?? 0) + TOLD_LINES || this.#toldSeq === undefined) this.#tell(head);
     if (isFull) await this.#prune([...names, name]);
+  }
+
+  #tell(head: TrailHead): void {
+    this.#toldSeq = head.seq;
+    this.#onHead(head);
   }
 
   /** Head of the trail, and where the next line goes in its last file. */

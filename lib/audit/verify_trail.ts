@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { IntegrityError, NotFoundError } from "../errors.ts";
 import { openFile } from "../system/files.ts";
 import { type AuditLine, EMPTY_HEAD, parseAuditLine, type TrailHead } from "./audit_line.ts";
-import { nameOf, trailFiles } from "./audit_trail.ts";
+import { FILES_LIMIT, nameOf, trailFiles } from "./audit_trail.ts";
 
 const LINE_LIMIT_CHARACTERS = 16 * 1024;
 
@@ -17,11 +17,15 @@ export interface TrailVerdict {
 }
 
 /**
- * Checks every line of a trail in order. What it cannot notice is that the last lines were removed, or that somebody wrote the
- * whole rest anew: for that, keep a head elsewhere and give it as `knownHash`.
+ * Checks every line of a trail in order. What it cannot notice is that lines at the end, or whole files there, were removed, or that
+ * somebody wrote the whole rest anew: for that, keep a head elsewhere (the log has some) and give it as `knownHash`.
  * @throws {NotFoundError} there is no trail; {IntegrityError} naming the first line that was altered, is missing or was moved
  */
-export async function verifyTrail(folder: string, knownHash?: string): Promise<TrailVerdict> {
+export async function verifyTrail(
+  folder: string,
+  knownHash?: string,
+  { filesKept = FILES_LIMIT }: { readonly filesKept?: number } = {},
+): Promise<TrailVerdict> {
   const names = await trailFiles(folder);
   if (names.length === 0) throw new NotFoundError(`There is no audit trail in "${folder}"`);
   let [lines, firstSeq, tornCharacters] = [0, 0, 0];
@@ -42,9 +46,17 @@ export async function verifyTrail(folder: string, knownHash?: string): Promise<T
       lines++;
     }
   }
+  if (firstSeq > 1 && names.length < filesKept) throw startIsMissing(folder, firstSeq);
   if (!isKnown) throw new IntegrityError(`The trail in "${folder}" does not hold the line ${knownHash}`);
   const { seq, hash } = head ?? EMPTY_HEAD;
   return { lines, firstSeq, head: { seq, hash }, tornCharacters };
+}
+
+/** Old files go only when a new one makes them too many. */
+function startIsMissing(folder: string, firstSeq: number): IntegrityError {
+  return new IntegrityError(
+    `The trail in "${folder}" begins with line ${firstSeq}: older files were removed from outside`,
+  );
 }
 
 function checkedLine(

@@ -38,8 +38,8 @@ export function resourceFinder(
 export function wholeLoader(find: FindResource, v1: LoadResource): LoadResource {
   return async (request) => {
     if (request.key !== undefined) return await v1(request);
-    const { open, sizeBytes, etag } = await find(request);
-    return { ...await open(), sizeBytes, etag };
+    const { open, sizeBytes, etag, standing } = await find(request);
+    return { ...await open(), sizeBytes, etag, version: standing?.version };
   };
 }
 

@@ -31,6 +31,8 @@ export interface LoadedResource {
   readonly etag: string;
   /** Where the big part came from. */
   readonly source: LoadSource;
+  /** Which version of format v2 it is; v1 has none. */
+  readonly version?: string | undefined;
 }
 
 /** Loads a resource: small part from the API, big part from the cache or the CDN, decrypted as it streams. */

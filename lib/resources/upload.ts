@@ -24,6 +24,8 @@ export interface PublishedResource {
   readonly smallBytes: number;
   /** Size of the big part, which is on the CDN. */
   readonly bigBytes: number;
+  /** Under which version of format v2; v1 has none. */
+  readonly version?: string;
 }
 
 /** An encrypted and cut resource that waits on disk (as ciphertext) for its name. Dispose it: what was not published is removed. */

@@ -86,11 +86,11 @@ async function publish(deps: UploadV2Deps, sealed: Sealed, request: PublishReque
   const store = await deps.cdn();
   try {
     await putBigPart(deps, store, sealed, request);
-    const smallBytes = await sendManifest(deps, sealed, request);
+    const { smallBytes, version } = await sendManifest(deps, sealed, request);
     await deps.cache.keep(sealed.file, { folder, key: big.key }).catch((error) =>
       deps.log.warning("cache_not_changed", { folder, key: big.key, why: messageOf(error) })
     );
-    return { sizeBytes: plain.size, smallBytes, bigBytes: big.size };
+    return { sizeBytes: plain.size, smallBytes, bigBytes: big.size, version };
   } catch (error) {
     await withdraw(deps, store, folder, big.key);
     throw error;
@@ -111,12 +111,12 @@ async function putBigPart(
   if ("sha256" in seg) await store.put(folder, hashListKey(big.key), sourceOf(hashes), signal ? { signal } : {});
 }
 
-/** @returns the size of the manifest */
+/** @returns the size of the manifest, and the version that it gives */
 async function sendManifest(
   { publisherKey, send, highestSeq, clock }: UploadV2Deps,
   { manifest, contentKey }: Sealed,
   { folder, name, signal }: PublishRequest,
-): Promise<number> {
+): Promise<{ smallBytes: number; version: string }> {
   const key = await publisherKey();
   for (let attempt = 1;; attempt++) {
     const seq = await highestSeq(folder, name, signal) + 1;
@@ -125,7 +125,7 @@ async function sendManifest(
     const jws = await signManifest(named, key);
     try {
       await send({ folder, name, manifest: jws, contentKey }, signal);
-      return jws.length;
+      return { smallBytes: jws.length, version: named.version };
     } catch (error) {
       if (!(error instanceof ConflictError) || attempt === ATTEMPTS) throw error;
     }

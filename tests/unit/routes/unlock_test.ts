@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { accountOf, PASSWORD, startDevice, type TestDevice } from "../../support/device.ts";
+import { eventually } from "../../support/eventually.ts";
 import { assertProblem } from "../../support/problem.ts";
 
 async function unlock(device: TestDevice, password = PASSWORD): Promise<Response> {
@@ -46,6 +47,14 @@ Deno.test("POST /unlock of an archive that is none starts, and GET /unlock/statu
     assert.deepEqual([end, code], ["error", "integrity"]);
     assert.ok(typeof error === "string" && error.length > 0);
     assert.equal((await (await fetch(`${device.url}/status`)).json()).unlock, "error");
+    await eventually("the end stands in the trail", () => Promise.resolve(device.audited.length === 3));
+    const lines = device.audited.map(({ action, who, from, result }) => [action, who, from, result]);
+    const who = accountOf("CompanionPC");
+    assert.deepEqual(lines, [
+      ["unlock", who, "127.0.0.1", "not_signed_in"],
+      ["unlock", who, "127.0.0.1", "ok"],
+      ["unlock_end", who, "local", "integrity"],
+    ]);
   } finally {
     await Deno.remove(archive);
   }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import fc from "fast-check";
-import type { AuditEvent } from "../../../../lib/audit/audit_line.ts";
-import { AuditTrail, trailFiles } from "../../../../lib/audit/audit_trail.ts";
+import type { AuditEvent, TrailHead } from "../../../../lib/audit/audit_line.ts";
+import { AuditTrail, nameOf, trailFiles } from "../../../../lib/audit/audit_trail.ts";
 import { verifyTrail } from "../../../../lib/audit/verify_trail.ts";
 import { IntegrityError } from "../../../../lib/errors.ts";
 import { tempFolder } from "../../../support/temp_folder.ts";
@@ -17,7 +17,7 @@ function load(name: string): AuditEvent {
 
 async function writtenTrail(folder: string, limits = SMALL_FILES, lines = LINES): Promise<string> {
   const path = join(folder, "audit");
-  const trail = new AuditTrail(path, testClock(), limits);
+  const trail = new AuditTrail(path, testClock(), { limits });
   for (let i = 0; i < lines; i++) await trail.record(load(`m${i}`));
   return path;
 }
@@ -51,7 +51,7 @@ Deno.test("AuditTrail writes who did what, in files for its owner only, and veri
   assert.equal(prev, "0".repeat(64));
   const { lines, firstSeq, head, tornCharacters } = await verifyTrail(path);
   assert.deepEqual([lines, firstSeq, head.seq, tornCharacters], [LINES, 1, LINES, 0]);
-  await new AuditTrail(path, testClock(), SMALL_FILES).record(load("later"));
+  await new AuditTrail(path, testClock(), { limits: SMALL_FILES }).record(load("later"));
   assert.equal((await verifyTrail(path, head.hash)).lines, LINES + 1, "a later process goes on with the chain");
 });
 
@@ -160,16 +160,45 @@ Deno.test("AuditTrail keeps as many files as it may, and the rest of the chain s
   await using folder = await tempFolder();
   const path = await writtenTrail(folder.path, { fileBytes: 600, files: 3 }, 20);
   assert.equal((await trailFiles(path)).length, 3);
-  const { firstSeq, head, lines } = await verifyTrail(path);
+  const { firstSeq, head, lines } = await verifyTrail(path, undefined, { filesKept: 3 });
   assert.ok(firstSeq > 1);
   assert.deepEqual([head.seq, lines], [20, 21 - firstSeq]);
+});
+
+Deno.test("verifyTrail() notices older files that were removed from outside, and a missing end by a head of the log", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "audit");
+  const heads: TrailHead[] = [];
+  const trail = new AuditTrail(path, testClock(), { limits: SMALL_FILES, onHead: (head) => void heads.push(head) });
+  for (let i = 0; i < LINES; i++) await trail.record(load(`m${i}`));
+  const names = await trailFiles(path);
+  assert.deepEqual(heads.map(({ seq }) => nameOf(seq)), names, "a head is told at the first line and in each new file");
+  for (const { hash } of heads) assert.equal((await verifyTrail(path, hash)).lines, LINES);
+  const last = names.at(-1) ?? "";
+  await Deno.rename(join(path, last), join(folder.path, last));
+  assert.ok((await verifyTrail(path)).lines < LINES, "the files alone do not tell");
+  await assert.rejects(verifyTrail(path, heads.at(-1)?.hash), /does not hold the line/);
+  await Deno.remove(join(path, names[0] ?? ""));
+  await assert.rejects(verifyTrail(path), /begins with line \d+: older files were removed from outside/);
+});
+
+Deno.test("AuditTrail: processes at once on one folder make one chain", async () => {
+  await using folder = await tempFolder();
+  const child = new URL("../../../support/audit_child.ts", import.meta.url).pathname;
+  const args = ["run", "-A", "--quiet", child, folder.path, "15"];
+  const outputs = await Promise.all([1, 2, 3].map(() => new Deno.Command(Deno.execPath(), { args }).output()));
+  for (const { success, stderr } of outputs) assert.ok(success, new TextDecoder().decode(stderr));
+  assert.equal((await verifyTrail(folder.path)).lines, 45);
 });
 
 Deno.test("AuditTrail: two of them at once on one folder make one chain", async () => {
   await using folder = await tempFolder();
   const path = join(folder.path, "audit");
   const clock = { now: () => Date.now(), sleep: () => Promise.resolve() };
-  const trails = [new AuditTrail(path, clock, SMALL_FILES), new AuditTrail(path, clock, SMALL_FILES)];
+  const trails = [
+    new AuditTrail(path, clock, { limits: SMALL_FILES }),
+    new AuditTrail(path, clock, { limits: SMALL_FILES }),
+  ];
   await Promise.all(
     trails.flatMap((trail, t) => Array.from({ length: 10 }, (_, i) => trail.record(load(`${t}.${i}`)))),
   );
@@ -179,7 +208,7 @@ Deno.test("AuditTrail: two of them at once on one folder make one chain", async 
 Deno.test("AuditTrail writes all who come at once, in their order, and tells each of them when it could not", async () => {
   await using folder = await tempFolder();
   const path = join(folder.path, "audit");
-  const trail = new AuditTrail(path, testClock(), SMALL_FILES);
+  const trail = new AuditTrail(path, testClock(), { limits: SMALL_FILES });
   await Promise.all(Array.from({ length: 30 }, (_, index) => trail.record(load(`m${index}`))));
   const written = (await linesOf(path)).map(([, line]) => JSON.parse(line).resource);
   assert.deepEqual(written, Array.from({ length: 30 }, (_, index) => `models/m${index}`));
