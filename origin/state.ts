@@ -131,7 +131,7 @@ export class State implements Disposable {
 async function refuseOpenMode(path: string): Promise<void> {
   const { mode } = await Deno.stat(path);
   if (((mode ?? 0) & OTHERS_MODE) === 0) return;
-  throw new ConfigurationError([`"${path}" can be read by others: change its mode to 0600`]);
+  throw new ConfigurationError([`"${path}" can be read by others: chmod 600 "${path}"`]);
 }
 
 /** Whether SQLite itself refused something: a damaged file, a lock that was held for too long, a full disk. */

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { TallyError } from "../../lib/errors.ts";
-import { type Check, doctorChecks, failureOf, type Finding } from "../doctor/checks.ts";
+import { doctorChecks, failureOf } from "../doctor/checks.ts";
+import { type Check, type Finding, ok } from "../doctor/finding.ts";
 import { errorCodeOf, HINTS } from "../exit_codes.ts";
 import { DIRECT_SETTINGS, DOCKER_SETTINGS, readSettings, withSettings } from "../settings.ts";
 import type { Shell } from "../shell.ts";
@@ -22,17 +23,32 @@ export function doctorCommand(shell: Shell): Command {
     ["tally doctor", "exit code 0 also with warnings; else that of the first check that failed"],
     ["tally --config /etc/tallystick.yaml doctor --json", "with the settings of the service, for a script"],
   ]);
-  const keys = [...new Set([...DIRECT_SETTINGS, ...DOCKER_SETTINGS, "imagesPath" as const])];
+  const keys = [
+    ...new Set([
+      ...DIRECT_SETTINGS,
+      ...DOCKER_SETTINGS,
+      "imagesPath" as const,
+      "imagesResource" as const,
+      "logDir" as const,
+    ]),
+  ];
   return withSettings(command, keys).action(async () => await examine(shell, command));
 }
 
 async function examine({ io, output, signal }: Shell, command: Command): Promise<void> {
-  const settings = await readSettings(command, io.environment, ["resourceApiUrl"]);
-  const results: Result[] = [];
-  for (const check of doctorChecks(settings, io.clock)) {
-    const result = await resultOf(check, signal);
+  let checks: readonly Check[] = [];
+  const readingSettings: Check = {
+    name: "settings",
+    async run() {
+      const settings = await readSettings(command, io.environment, ["resourceApiUrl"]);
+      checks = doctorChecks({ settings, environment: io.environment, clock: io.clock });
+      return ok("all are known and right");
+    },
+  };
+  const results = [await resultOf(readingSettings, signal)];
+  for (const check of checks) {
+    results.push(await resultOf(check, signal));
     signal.throwIfAborted();
-    results.push(result);
   }
   const shown = results.map(({ error: _error, ...rest }) => rest);
   output.result({ checks: shown }, ...results.flatMap(linesOf));

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { OPTIONS } from "../../lib/config/options.ts";
 import { ConfigurationError, messageOf, NotFoundError } from "../../lib/errors.ts";
-import { readSmallFile } from "../../lib/system/files.ts";
+import { readSmallFile, requirePrivate } from "../../lib/system/files.ts";
 import type { ServiceLog } from "../../lib/logs/service_log.ts";
 import { originLog } from "../log.ts";
 import type { OriginServeOptions, Shell } from "../shell.ts";
@@ -187,6 +187,7 @@ function setFragmentCommand({ output, programs }: Shell): Command {
     .action(async ({ dataDir, file }: FolderFlags & { file: string }) => {
       const fragment = await readSmallFile(file, FRAGMENT_LIMIT_BYTES);
       if (fragment === undefined) throw new NotFoundError(`Cannot read "${file}": there is no such file`);
+      await requirePrivate(file);
       await (await programs.origin()).ORIGIN_COMMANDS["set-key-fragment"]({ dataDir, fragment });
       output.result({ status: "ok" }, "The key fragment is replaced");
     });

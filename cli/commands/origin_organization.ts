@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { InvalidInputError, NotFoundError } from "../../lib/errors.ts";
-import { readSmallFile } from "../../lib/system/files.ts";
+import { readSmallFile, requirePrivate } from "../../lib/system/files.ts";
 import type { ListedOrganization, OrganizationOptions, Shell } from "../shell.ts";
 import { formatTable } from "../table.ts";
 import { adopt, verb } from "../verb.ts";
@@ -81,6 +81,7 @@ async function optionsOf(
 async function readJsonFile(path: string): Promise<unknown> {
   const bytes = await readSmallFile(path, SERVICES_LIMIT_BYTES);
   if (bytes === undefined) throw new NotFoundError(`Cannot read "${path}": there is no such file`);
+  await requirePrivate(path); // keys of a bucket, tokens
   try {
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {

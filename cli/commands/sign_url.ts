@@ -1,8 +1,8 @@
 import { type Command, Option as Flag } from "commander";
-import { parseCdnFile, type S3CdnSettings } from "../../lib/config/cdn_file.ts";
+import { parseCdnFile, readCdnFile, type S3CdnSettings } from "../../lib/config/cdn_file.ts";
 import { ConfigurationError, UsageError } from "../../lib/errors.ts";
 import type { ServiceAccount } from "../../lib/platform/gcs_signed_url.ts";
-import { readSecretFile, readSmallFile } from "../../lib/system/files.ts";
+import { readSecretFile } from "../../lib/system/files.ts";
 import { readSettings, withSettings } from "../settings.ts";
 import type { Shell } from "../shell.ts";
 import { verb } from "../verb.ts";
@@ -14,7 +14,6 @@ interface SignFlags {
 }
 
 const KEY_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS";
-const CDN_FILE_LIMIT_BYTES = 64 * 1024;
 const UNITS: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3600, d: 86_400 };
 
 /** `tally sign-url`: an address that lets whoever has it read or write one object for a while. */
@@ -61,9 +60,8 @@ async function serviceAccount(path: string | undefined): Promise<ServiceAccount>
 }
 
 async function s3Settings(path: string | undefined): Promise<S3CdnSettings> {
-  const bytes = path === undefined ? undefined : await readSmallFile(path, CDN_FILE_LIMIT_BYTES);
-  if (bytes === undefined) throw new ConfigurationError(["Give --cdn-config with a file that is there"]);
-  const settings = await parseCdnFile(new TextDecoder().decode(bytes));
+  if (path === undefined) throw new ConfigurationError(["Give --cdn-config with a file that is there"]);
+  const settings = await parseCdnFile(await readCdnFile(path));
   if (settings.kind === "s3") return settings;
   throw new ConfigurationError([`The CDN of "${path}" is no S3 server`]);
 }

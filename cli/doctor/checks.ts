@@ -3,7 +3,6 @@ import { trailFiles } from "../../lib/audit/audit_trail.ts";
 import { verifyTrail } from "../../lib/audit/verify_trail.ts";
 import { formatSize } from "../../lib/bytes.ts";
 import { CacheQuota } from "../../lib/cdn/cache_quota.ts";
-import { parseCdnFile } from "../../lib/config/cdn_file.ts";
 import type { Settings } from "../../lib/config/options.ts";
 import { deviceKid } from "../../lib/device/device_key.ts";
 import { knownApis } from "../../lib/device/enrolment.ts";
@@ -18,45 +17,38 @@ import { TlsFiles } from "../../lib/http/tls_files.ts";
 import type { Clock } from "../../lib/system/clock.ts";
 import { freeBytes } from "../../lib/system/disk_space.ts";
 import { fileFacts } from "../../lib/system/files.ts";
-import { readNamedFile } from "../../lib/system/named_file.ts";
-
-/** What a check found: that all is well, or what will be in the way, and what to do about it. */
-export interface Finding {
-  readonly status: "ok" | "warning";
-  readonly says: string;
-  readonly hint?: string;
-}
-
-/** One check; it throws what makes the device unusable. */
-export interface Check {
-  readonly name: string;
-  readonly run: (signal: AbortSignal) => Promise<Finding>;
-}
+import { checkCdn } from "./cdn.ts";
+import { checkCertificates } from "./certificates.ts";
+import { type Check, type Examined, type Finding, ok, warning } from "./finding.ts";
+import { checkSecretFiles } from "./secret_files.ts";
 
 const OTHERS = 0o077;
 const LITTLE_SPACE_BYTES = 1024 ** 3;
 const NO_SPACE_BYTES = 16 * 1024 ** 2;
 const SKEW_LIMIT_MS = 30_000;
-const CDN_FILE_LIMIT_BYTES = 64 * 1024;
 const CALL_LIMIT_MS = 10_000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 const SOON_DAYS = 21;
 
 /** The checks of a device with these settings, in the order in which a person would do them. */
-export function doctorChecks(settings: Settings, clock: Clock): readonly Check[] {
+export function doctorChecks(examined: Examined): readonly Check[] {
+  const { settings, clock } = examined;
   const { stateDir, modelCacheDir } = settings;
   return [
     { name: "state folder", run: () => checkFolder(stateDir, true) },
     { name: "cache folder", run: () => checkFolder(modelCacheDir, false) },
     { name: "pins", run: () => checkPins(settings, clock) },
     { name: "device state", run: () => checkState(settings, clock) },
+    { name: "secret files", run: () => checkSecretFiles(examined) },
+    { name: "log folder", run: () => checkLogFolder(settings) },
     { name: "audit trail", run: () => checkTrail(join(stateDir, "audit")) },
     { name: "TLS", run: () => checkTls(settings, clock) },
     { name: "hardware facts", run: () => checkHardware(settings) },
     { name: "API", run: (signal) => checkApi(settings, signal) },
     { name: "clock", run: (signal) => checkClock(settings, clock, signal) },
     { name: "token keys", run: (signal) => checkKeys(settings, signal) },
-    { name: "CDN", run: () => checkCdn(settings) },
+    { name: "CDN", run: (signal) => checkCdn(examined, signal) },
+    { name: "certificates", run: (signal) => checkCertificates(examined, signal) },
     { name: "Docker", run: (signal) => checkDocker(settings, signal) },
     { name: "archive", run: () => checkArchive(settings) },
   ];
@@ -75,6 +67,10 @@ async function checkFolder(path: string, isPrivate: boolean): Promise<Finding> {
   }
   if (free < LITTLE_SPACE_BYTES) return warning(`"${path}": only ${space}`, 'See what can go with "tally cache list".');
   return ok(`"${path}", ${space}`);
+}
+
+async function checkLogFolder({ logDir }: Settings): Promise<Finding> {
+  return logDir === undefined ? ok("none: the log goes to standard error only") : await checkFolder(logDir, true);
 }
 
 async function nearestFolder(path: string): Promise<string> {
@@ -169,14 +165,6 @@ async function checkKeys(settings: Settings, signal: AbortSignal): Promise<Findi
   throw new UpstreamError("API", `The keys that verify tokens are not at ${url.href} (status ${status})`);
 }
 
-async function checkCdn({ cdnConfig }: Settings): Promise<Finding> {
-  if (cdnConfig === undefined) return ok("its settings come from the API after sign-in");
-  const file = await readNamedFile(cdnConfig, CDN_FILE_LIMIT_BYTES);
-  if (file === undefined) throw new ConfigurationError([`CDN_CONFIG "${cdnConfig}": there is no such file`]);
-  await parseCdnFile(new TextDecoder().decode(file.bytes));
-  return ok(`settings from "${cdnConfig}"`);
-}
-
 async function checkDocker(settings: Settings, signal: AbortSignal): Promise<Finding> {
   return ok(`engine ${await openEngine(settings).version(signal)}`);
 }
@@ -199,14 +187,6 @@ async function ask(url: URL, signal: AbortSignal): Promise<{ status: number; hea
   });
   await body.cancel();
   return { status, headers };
-}
-
-function ok(says: string): Finding {
-  return { status: "ok", says };
-}
-
-function warning(says: string, hint: string): Finding {
-  return { status: "warning", says, hint };
 }
 
 /** What a check that failed says. */

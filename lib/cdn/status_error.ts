@@ -16,6 +16,20 @@ const DAMAGED_ON_THE_WAY: ReadonlySet<string> = new Set([
   "XAmzContentSHA256Mismatch",
 ]);
 
+/** The CDN refuses who asks. */
+export class CdnRefusalError extends NotAllowedError {
+  /** The CDN's own name of the fault, such as `SignatureDoesNotMatch`; empty where it gave none. */
+  readonly word: string;
+
+  constructor(message: string, word: string) {
+    super(message);
+    this.word = word;
+  }
+}
+
+/** There is not even the bucket. */
+export class NoBucketError extends NotFoundError {}
+
 /**
  * What a refusal of the CDN means for a caller.
  * @param action what was tried, as the middle of a sentence: `read "models/x.big"`
@@ -28,8 +42,9 @@ export function statusError(
   { word = "", retryAfter }: { readonly word?: string; readonly retryAfter?: string | null | undefined } = {},
 ): TallyError {
   if (status === 401 || status === 403) {
-    return new NotAllowedError(`Cannot ${action}: the CDN does not allow it with the given credentials`);
+    return new CdnRefusalError(`Cannot ${action}: the CDN does not allow it with the given credentials`, word);
   }
+  if (word === "NoSuchBucket") return new NoBucketError(`Cannot ${action}: there is no such bucket in the CDN`);
   if (status === 404) return new NotFoundError(`Cannot ${action}: there is no such object in the CDN`);
   if (status === 409 || status === 412) return new ConflictError(`Cannot ${action}: it is another version by now`);
   const answer = `the CDN answers with status ${status}${word === "" ? "" : ` (${word})`}`;

@@ -4,6 +4,8 @@ import { ConfigurationError, messageOf } from "../errors.ts";
 import type { Reach } from "../http/address_guard.ts";
 import { isLoopback } from "../http/loopback.ts";
 import { isOutOfReach } from "../http/reach.ts";
+import { requirePrivate } from "../system/files.ts";
+import { readNamedFile } from "../system/named_file.ts";
 import { serverUrl } from "./options.ts";
 import { Secret } from "./secret.ts";
 
@@ -92,6 +94,21 @@ export async function parseCdnFile(yaml: string, reach: Reach = "loopback"): Pro
   if (isOutOfReach(host, reach)) throw faulty([outOfReach(host)]);
   const kind = file.type ?? (file.downloader_access_key === undefined ? "http" : "s3");
   return kind === "s3" ? s3Settings(file, host) : httpSettings(file, host);
+}
+
+/**
+ * The text of a local settings file, checked.
+ * @throws {ConfigurationError} there is none, it has faults, or it holds keys and others than its owner may read it
+ */
+export async function readCdnFile(path: string): Promise<string> {
+  const file = await readNamedFile(path, FILE_LIMIT_CHARACTERS);
+  if (file === undefined) throw new ConfigurationError([`Cannot read CDN_CONFIG "${path}": there is no such file`]);
+  const text = new TextDecoder().decode(file.bytes);
+  const settings = await parseCdnFile(text);
+  if (settings.kind !== "directory" && (settings.downloader ?? settings.uploader) !== undefined) {
+    await requirePrivate(path);
+  }
+  return text;
 }
 
 async function parseYaml(text: string): Promise<unknown> {

@@ -324,7 +324,7 @@ export const OPTIONS = {
     "CDN_CONFIG",
     text,
     undefined,
-    "Local file with the CDN settings",
+    "Local file with the CDN settings; mode 0600 where it holds keys",
     "cdn.yaml, loaded encrypted from the API",
   ),
   resourceFormat: option(

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { ConfigurationError, messageOf } from "../errors.ts";
 import type { RetryPolicy } from "../http/retry.ts";
+import { requirePrivate } from "../system/files.ts";
 import type { Environment } from "../system/environment.ts";
 import type { Setting } from "./config.ts";
 import { readDotenv } from "./dotenv.ts";
@@ -95,6 +96,8 @@ export interface PlatformSources {
 }
 
 const KEYS = Object.keys(PLATFORM_OPTIONS) as PlatformOptionKey[];
+/** What a file may hold only when nobody but its owner may read it. */
+const SECRET_NAMES = ["TOKEN", "REFRESH_TOKEN", "SHARE_TOKEN"].map((name) => PLATFORM_PREFIX + name);
 const EMBEDDED_ROOT = "http://127.0.0.1:8090/";
 const CURRENT_FILE = ".env";
 const HOME_FILE = ".aignostics/.env";
@@ -102,7 +105,7 @@ const HOME_FILE = ".aignostics/.env";
 /**
  * Reads `./.env`, and the file of `AIGNOSTICS_ENV_FILE` or else `~/.aignostics/.env`.
  * @param flags by setting name, such as `AIGNOSTICS_API_ROOT`
- * @throws {ConfigurationError} a file that is there cannot be read, or the one that was named is not there
+ * @throws {ConfigurationError} a file that is there cannot be read, or holds tokens and can be read by others, or the one that was named is not there
  */
 export async function readPlatformSources(
   flags: Readonly<Record<string, string | undefined>>,
@@ -111,6 +114,9 @@ export async function readPlatformSources(
   const named = flags[`${PLATFORM_PREFIX}ENV_FILE`] ?? environment(`${PLATFORM_PREFIX}ENV_FILE`);
   const other = named ?? join(environment("HOME") ?? ".", HOME_FILE);
   const files = [await readDotenv(CURRENT_FILE), await readDotenv(other)];
+  for (const [index, path] of [CURRENT_FILE, other].entries()) {
+    if (SECRET_NAMES.some((name) => files[index]?.[name] !== undefined)) await requirePrivate(path);
+  }
   if (named !== undefined && files[1] === undefined) {
     throw new ConfigurationError([`Cannot read the settings in "${named}": there is no such file`]);
   }

@@ -24,6 +24,7 @@ type KeyFile = z.infer<typeof fileSchema>;
 export const DEVICE_KEY_FILE: StateFile<KeyFile> = {
   name: "device_key.json",
   schema: fileSchema,
+  isSecret: true,
   remedy:
     "put it back from a copy; or remove it, and the device makes another key at its next sign-in, which must be approved",
 };

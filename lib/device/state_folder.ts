@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { type Bytes, jsonValue, utf8, wipe } from "../bytes.ts";
 import { ConfigurationError, messageOf, UnavailableError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
-import { ensureFolder, isTaken, lockFile, readSmallFile, writeSmallFile } from "../system/files.ts";
+import { ensureFolder, isTaken, lockFile, readSmallFile, requirePrivate, writeSmallFile } from "../system/files.ts";
 import type { z } from "zod";
 
 /** A kind of file in a state folder. */
@@ -11,6 +11,8 @@ export interface StateFile<T> {
   readonly schema: z.ZodType<T>;
   /** What a person can do when it is damaged, and what that costs: the end of a sentence. */
   readonly remedy: string;
+  /** Whether nobody but its owner may be able to read it. */
+  readonly isSecret?: boolean;
 }
 
 const FILE_LIMIT_BYTES = 4 * 1024 * 1024;
@@ -33,13 +35,15 @@ export class StateFolder {
 
   /**
    * What a file holds, or `undefined` when there is none.
-   * @throws {ConfigurationError} it holds something else, or is no regular file; with its remedy
+   * @throws {ConfigurationError} it holds something else, or is no regular file, with its remedy; or is secret, and others than its
+   * owner may read it
    */
   async read<T>(file: StateFile<T>): Promise<T | undefined> {
     const path = join(this.path, file.name);
     if (!await isTaken(path)) return undefined;
     const bytes = await readSmallFile(path, FILE_LIMIT_BYTES) ?? new Uint8Array(0);
     try {
+      if (file.isSecret && bytes.byteLength > 0) await requirePrivate(path);
       return parseState(path, bytes, file);
     } finally {
       wipe(bytes);

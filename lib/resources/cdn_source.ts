@@ -1,13 +1,12 @@
 import { renewedStore } from "../cdn/renewed_store.ts";
 import type { ObjectStore } from "../cdn/store.ts";
-import { ConfigurationError, NotSignedInError } from "../errors.ts";
-import { readNamedFile } from "../system/named_file.ts";
+import { readCdnFile } from "../config/cdn_file.ts";
+import { NotSignedInError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
 import type { ReadApiResource } from "./small_part.ts";
 
 /** Name of the CDN settings in the API's empty folder. */
 const CDN_FILE = "cdn.yaml";
-const CDN_FILE_LIMIT_BYTES = 64 * 1024;
 /** How long settings are believed, unless the CDN refuses them before. */
 const BELIEVED_MS = 10 * 60_000;
 
@@ -60,11 +59,6 @@ export function cdnSource(deps: CdnSourceDeps): () => Promise<ObjectStore> {
 }
 
 async function readSettings({ configPath, readApiResource }: CdnSourceDeps): Promise<string> {
-  const bytes = configPath === undefined
-    ? await readApiResource({ folder: "", name: CDN_FILE })
-    : (await readNamedFile(configPath, CDN_FILE_LIMIT_BYTES))?.bytes;
-  if (bytes === undefined) {
-    throw new ConfigurationError([`Cannot read CDN_CONFIG "${configPath}": there is no such file`]);
-  }
-  return new TextDecoder().decode(bytes);
+  if (configPath !== undefined) return await readCdnFile(configPath);
+  return new TextDecoder().decode(await readApiResource({ folder: "", name: CDN_FILE }));
 }

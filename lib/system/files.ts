@@ -105,7 +105,7 @@ export async function requirePrivate(path: string): Promise<void> {
 
 function checkPrivate(path: string, mode: number): void {
   if ((mode & 0o077) === 0) return;
-  throw new ConfigurationError([`The secret file "${path}" can be read by others: change its mode to 0600`]);
+  throw new ConfigurationError([`The secret file "${path}" can be read by others: chmod 600 "${path}"`]);
 }
 
 /**

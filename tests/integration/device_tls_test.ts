@@ -39,7 +39,7 @@ Deno.test("tally doctor says for how long the certificate is good, and what is w
     const all = { "resource-api-url": "http://127.0.0.1:1", ...more };
     const settings = parseSettings({ flags: all, environment: () => undefined, file: {} });
     const clock = { ...systemClock, now: () => systemClock.now() + laterDays * 86_400_000 };
-    const tls = doctorChecks(settings, clock).find(({ name }) => name === "TLS");
+    const tls = doctorChecks({ settings, clock, environment: () => undefined }).find(({ name }) => name === "TLS");
     return await tls?.run(new AbortController().signal);
   };
   const soon = await check(flags);

@@ -1,0 +1,64 @@
+import { X509Certificate } from "node:crypto";
+import { parseCdnFile, readCdnFile } from "../../lib/config/cdn_file.ts";
+import { ConfigurationError, type Upstream } from "../../lib/errors.ts";
+import { readAuthorities } from "../../lib/http/authorities.ts";
+import { peerCertificate } from "../../lib/http/peer_certificate.ts";
+import { proxyFor } from "../../lib/http/proxy.ts";
+import { type Examined, type Finding, ok, warning } from "./finding.ts";
+
+const DAY_MS = 24 * 3600 * 1000;
+const SOON_DAYS = 21;
+const CALL_LIMIT_MS = 10_000;
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
+
+/** A certificate, and the day on which it ends. */
+interface Dated {
+  readonly what: string;
+  readonly untilMs: number;
+}
+
+/**
+ * The certificates of API and CDN, and of the authorities that the environment adds: whether they can be read, are trusted, and how long they hold.
+ * A server behind a proxy is not looked at: the proxy would have to be asked to make way.
+ * @throws {ConfigurationError} a file holds none; {UnavailableError} a server is not trusted
+ */
+export async function checkCertificates(examined: Examined, signal: AbortSignal): Promise<Finding> {
+  const { environment, clock } = examined;
+  const authorities = await readAuthorities(environment);
+  const dated = authorities.flatMap(datedAuthorities);
+  for (const [service, url] of await serversOf(examined)) {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(CALL_LIMIT_MS)]);
+    const { untilMs } = await peerCertificate(url, { service, authorities, signal: limit });
+    dated.push({ what: url.host, untilMs });
+  }
+  const [first] = dated.sort((one, other) => one.untilMs - other.untilMs);
+  if (first === undefined) return ok("none is in use: no server is asked over https without a proxy");
+  const days = Math.floor((first.untilMs - clock.now()) / DAY_MS);
+  const says = `the first of ${dated.length} to end is that of ${first.what}, ${daysText(days)}`;
+  return days < SOON_DAYS
+    ? warning(says, "Renew it: when it has ended, nothing is fetched from there any more.")
+    : ok(says);
+}
+
+async function serversOf({ settings, environment }: Examined): Promise<[Upstream, URL][]> {
+  const { resourceApiUrl, cdnConfig } = settings;
+  const cdn = cdnConfig === undefined ? undefined : await parseCdnFile(await readCdnFile(cdnConfig));
+  const cdnUrl = cdn?.kind === "s3" ? cdn.endpoint : cdn?.kind === "http" ? cdn.baseUrl : undefined;
+  const servers: [Upstream, URL][] = [["API", resourceApiUrl], ...(cdnUrl ? [["CDN", cdnUrl] as [Upstream, URL]] : [])];
+  return servers.filter(([, url]) => url.protocol === "https:" && proxyFor(url, environment) === undefined);
+}
+
+function datedAuthorities(pem: string): Dated[] {
+  return [...pem.matchAll(CERTIFICATE)].map(([text]) => {
+    try {
+      const { subject, validTo } = new X509Certificate(text);
+      return { what: `the authority ${subject.replaceAll("\n", ", ")}`, untilMs: Date.parse(validTo) };
+    } catch (cause) {
+      throw new ConfigurationError(["A certificate of REQUESTS_CA_BUNDLE or SSL_CERT_FILE cannot be read"], { cause });
+    }
+  });
+}
+
+function daysText(days: number): string {
+  return days < 0 ? `${-days} days ago` : `in ${days} days`;
+}
