@@ -4,10 +4,13 @@ import { PLATFORM_OPTIONS } from "../lib/config/platform_options.ts";
 import { type ErrorCode } from "../lib/errors.ts";
 import { PROBLEMS } from "../routes/problem.ts";
 import { say } from "./say.ts";
+import { licencesPage } from "./ship/licences.ts";
+import { billOfMaterials } from "./ship/sbom.ts";
 import { sandboxPage } from "./ship/sandbox_page.ts";
 
 const CONFIGURATION = "docs/configuration.md";
 const SANDBOX = "docs/sandbox.md";
+const LICENCES = "docs/licences.md";
 const OPERATIONS = "docs/operations.md";
 
 const HEAD = `# Configuration
@@ -73,11 +76,16 @@ export function operationsPage(page: string): string {
 /** Writes the pages; with `--check`, only says whether they are up to date. */
 async function main(args: readonly string[]): Promise<number> {
   const check = args.includes("--check");
-  const pages = { [CONFIGURATION]: configurationPage, [OPERATIONS]: operationsPage, [SANDBOX]: sandboxPage };
+  const pages: Readonly<Record<string, (present: string) => string | Promise<string>>> = {
+    [CONFIGURATION]: configurationPage,
+    [OPERATIONS]: operationsPage,
+    [SANDBOX]: sandboxPage,
+    [LICENCES]: async () => licencesPage(await billOfMaterials()),
+  };
   let exitCode = 0;
   for (const [path, make] of Object.entries(pages)) {
     const present = await Deno.readTextFile(path);
-    const wanted = make(present);
+    const wanted = await make(present);
     if (present === wanted) continue;
     if (!check) await Deno.writeTextFile(path, wanted);
     else {

@@ -6,6 +6,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Takes the standard output line by line; without it, the output goes where ours goes. */
   readonly onLine?: (line: string) => void;
+  /** Drops what the program says on standard error. */
+  readonly quiet?: boolean;
   /** The program is ended after this time. */
   readonly limitMs: number;
   /** The program is ended when it prints no line of progress for this time; counts only together with `onLine`. */
@@ -24,7 +26,7 @@ export async function run(program: string, args: readonly string[], options: Run
     env: { ...options.env },
     stdin: "null",
     stdout: options.onLine === undefined ? "inherit" : "piped",
-    stderr: "inherit",
+    stderr: options.quiet ? "null" : "inherit",
   }).spawn();
   let end: RunResult["end"] = "exited";
   let stopped = Promise.resolve();

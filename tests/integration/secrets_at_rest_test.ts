@@ -109,25 +109,6 @@ const FILES: readonly SecretFile[] = [
     make: (folder) => written(folder, ".env", "AIGNOSTICS_REFRESH_TOKEN=abcdefghijkl\n"),
     read: (path) => readPlatformSources({ AIGNOSTICS_ENV_FILE: path }, () => undefined),
   },
-  {
-    what: "the key file of tally sign-url",
-    by: "person",
-    make: async (folder) => {
-      const pair = await crypto.subtle.generateKey(
-        { name: "RSASSA-PKCS1-v1_5", modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: "SHA-256" },
-        true,
-        ["sign"],
-      );
-      const der = new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey));
-      const private_key = `-----BEGIN PRIVATE KEY-----\n${der.toBase64()}\n-----END PRIVATE KEY-----\n`;
-      return await written(
-        folder,
-        "account.json",
-        JSON.stringify({ type: "service_account", client_email: "a@example.com", private_key }),
-      );
-    },
-    read: (path, folder) => mustRun(["sign-url", "gs://bucket/object", "--key-file", path], folder),
-  },
 ];
 
 for (const { what, by, make, read, allowed = 0 } of FILES) {
@@ -154,15 +135,19 @@ for (const { what, by, make, read, allowed = 0 } of FILES) {
   });
 }
 
-Deno.test("a secret at rest is for its owner only: files that are handed to an origin", async () => {
+Deno.test("a secret at rest is for its owner only: files that are handed to a verb", async () => {
   await using site = await OriginSite.start();
   await using folder = await tempFolder();
+  const account = await written(folder.path, "account.json", "{}");
   const fragment = await written(folder.path, "fragment", "a fragment of a key");
   const services = await written(folder.path, "services.json", JSON.stringify({}));
   const commands = [
     ["origin", "set-key-fragment", "--file", fragment, "--data-dir", site.dataDir],
     ["origin", "organization", "add", "acme", "--services", services, "--data-dir", site.dataDir],
   ];
+  await Deno.chmod(account, 0o644);
+  const sign = mustRun(["sign-url", "gs://bucket/object", "--key-file", account], folder.path);
+  await assert.rejects(sign, /can be read by others: chmod 600/);
   for (const [index, path] of [fragment, services].entries()) {
     await Deno.chmod(path, 0o644);
     await assert.rejects(mustRun(commands[index] ?? [], folder.path), /can be read by others: chmod 600/);

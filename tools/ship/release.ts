@@ -50,7 +50,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (values.sign === undefined || values.site === undefined) return say(USAGE), 2;
   const faults = releaseFaults(await factsOf(values.out));
   if (faults.length > 0) return faults.forEach(say), 1;
-  const checks = await runDeno(["run", "--allow-all", OK], { limitMs: CHECKS_LIMIT_MS });
+  const checks = await runDeno(["run", "--allow-all", OK, "--release"], { limitMs: CHECKS_LIMIT_MS });
   if (checks.exitCode !== 0) return checks.exitCode;
   const common = ["--site", values.site, "--sign", values.sign, "--out", values.out];
   for (const program of PROGRAMS) {

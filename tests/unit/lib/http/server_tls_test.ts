@@ -154,7 +154,7 @@ Deno.test("TlsFiles.open() refuses what cannot serve, and repeats nothing of a k
     });
   }
   await Deno.chmod(keyFile, 0o640);
-  await assert.rejects(TlsFiles.open(certFile, keyFile), /can be read by others: change its mode to 0600/);
+  await assert.rejects(TlsFiles.open(certFile, keyFile), /can be read by others: chmod 600/);
   await Deno.chmod(keyFile, 0o600);
   const link = join(authority.folder, "live.pem");
   await Deno.symlink(certFile, link);
