@@ -88,6 +88,20 @@ Deno.test("a load that fails, and one whose caller goes, leave their places", as
   assert.equal(await last.text(), "x");
 });
 
+Deno.test("HEAD, and an answer without a body, keep no place", async () => {
+  await using device = await startDevice({ flags: { "max-transfers": "1" } });
+  await device.signIn("Operator");
+  device.resources.published.set("models/a.onnx", utf8("abc"));
+  const url = `${device.url}/resources/models/a.onnx`;
+  for (let i = 0; i < 3; i++) {
+    const head = await fetch(url, { method: "HEAD" });
+    assert.deepEqual([head.status, head.headers.get("content-length"), await head.text()], [200, "3", ""]);
+    const known = await fetch(url, { headers: { "if-none-match": '"abc"' } });
+    assert.deepEqual([known.status, await known.text()], [304, ""]);
+  }
+  assert.equal(await (await fetch(url)).text(), "abc");
+});
+
 Deno.test("a caller who goes while it waits is not served", async () => {
   const { device, loads } = await startHeld(1);
   await using _ = device;
