@@ -14,7 +14,7 @@ export interface SentPart {
 
 /** All that is known of an object whose parts have been sent. */
 export interface SentObject extends ObjectName {
-  readonly uploadId: string | undefined;
+  readonly uploadId: string;
   readonly sizeBytes: number;
   /** In order. */
   readonly parts: readonly SentPart[];

@@ -92,7 +92,7 @@ async function uploadParts(user: S3User, name: ObjectName, source: ByteSource, o
   });
   // Not with the caller's signal: an upload whose name never came back could not be given up.
   const created = await user.call(writing(name), (client, send) => client.send(create, send));
-  const uploadId = created.UploadId;
+  const uploadId = requireUploadId(name, created.UploadId);
   try {
     const { parts, crc32 } = await sendParts(user, name, uploadId, source, options);
     const { pairedWith, signal } = options;
@@ -106,7 +106,7 @@ async function uploadParts(user: S3User, name: ObjectName, source: ByteSource, o
 }
 
 /** Drops the parts that the server took. One that it was still writing turns up after that, so it is asked until it has none. */
-async function giveUp(user: S3User, name: ObjectName, uploadId: string | undefined): Promise<void> {
+async function giveUp(user: S3User, name: ObjectName, uploadId: string): Promise<void> {
   const abort = new user.sdk.AbortMultipartUploadCommand({ ...target(name), UploadId: uploadId });
   for (let attempt = 1; attempt <= GIVE_UP_ATTEMPTS; attempt++) {
     const answer = await user.call(
@@ -122,7 +122,7 @@ async function giveUp(user: S3User, name: ObjectName, uploadId: string | undefin
 async function sendParts(
   user: S3User,
   name: ObjectName,
-  uploadId: string | undefined,
+  uploadId: string,
   source: ByteSource,
   { onProgress = () => {}, signal }: PutOptions,
 ): Promise<{ parts: SentPart[]; crc32: number }> {
@@ -149,7 +149,7 @@ async function sendParts(
 async function sendPart(
   user: S3User,
   name: ObjectName,
-  uploadId: string | undefined,
+  uploadId: string,
   part: Part,
   signal: AbortSignal,
 ): Promise<SentPart> {
@@ -244,6 +244,12 @@ function bytesOrNone(text: string): Bytes {
 
 function writing({ bucket, key }: ObjectName): string {
   return `write "${bucket}/${key}"`;
+}
+
+/** Without an id the calls that follow would mean the object itself, and giving up would remove it. */
+function requireUploadId(name: ObjectName, uploadId: string | undefined): string {
+  if (uploadId) return uploadId;
+  throw new UpstreamError("CDN", `Cannot ${writing(name)}: the CDN gives the upload no id`);
 }
 
 function requireEtag(name: ObjectName, etag: string | undefined): string {
