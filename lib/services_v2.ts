@@ -62,7 +62,7 @@ const NOT_OFFERED_MS = 10 * 60_000;
 export function resourcesInV2(settings: Settings, deps: ServicesV2Deps): ServicesV2 {
   const { apiDeps, session, hardware, cdn, media, quota, log, clock } = deps;
   const api = new V2Api({ ...apiDeps, tokens: session });
-  const isOffered = offerMemory((signal) => api.isOffered(signal), clock);
+  const isOffered = offerMemory((signal) => api.offer(signal), clock);
   const folder = new StateFolder(settings.stateDir, clock);
   const address = settings.resourceApiUrl.href;
   const enrolment = new Enrolment({ folder, api: address, hardware, enroll: (...call) => api.enroll(...call), log });
@@ -124,15 +124,16 @@ async function enrolQuietly(
   }
 }
 
-/** Asks once while the answer is yes, and every ten minutes while it is no. */
-function offerMemory(ask: (signal?: AbortSignal) => Promise<boolean>, clock: Clock): ServicesV2["isOffered"] {
+/** Asks once while the answer is yes, every ten minutes while it is no, and each time while it is neither: then no is not taken for granted. */
+function offerMemory(ask: (signal?: AbortSignal) => ReturnType<V2Api["offer"]>, clock: Clock): ServicesV2["isOffered"] {
   let noUntilMs = -Infinity;
   let yes = false;
   return async (signal) => {
     if (yes) return true;
     if (clock.now() < noUntilMs) return false;
-    yes = await ask(signal);
-    if (!yes) noUntilMs = clock.now() + NOT_OFFERED_MS;
+    const answer = await ask(signal);
+    yes = answer === "yes";
+    if (answer === "no") noUntilMs = clock.now() + NOT_OFFERED_MS;
     return yes;
   };
 }

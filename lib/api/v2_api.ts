@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Bytes } from "../bytes.ts";
-import { NotAllowedError, NotFoundError, NotSignedInError, UpstreamError } from "../errors.ts";
+import { NotAllowedError, NotFoundError, NotSignedInError, TooLargeError, UpstreamError } from "../errors.ts";
 import type { HardwareFacts } from "../hardware/probe.ts";
 import type { HttpAnswer } from "../http/client.ts";
 import { collect } from "../streams.ts";
@@ -71,14 +71,19 @@ export class V2Api {
     this.#calls = new ApiCalls(deps);
   }
 
-  /** Whether the server knows format v2. A server that cannot be asked now is an error, and not one that does not know it. */
-  async isOffered(signal?: AbortSignal): Promise<boolean> {
+  /**
+   * Whether the server knows format v2; `unclear` when what answers is neither a server that does nor one that does not, such as a network that wants
+   * a sign-in first. A server that cannot be asked now is an error, and not one that does not know it.
+   */
+  async offer(signal?: AbortSignal): Promise<"yes" | "no" | "unclear"> {
     try {
       const read = ({ body }: HttpAnswer) => collect(body, OFFER_LIMIT_BYTES, "The answer of the API");
       const text = new TextDecoder().decode(await this.#calls.repeated(["v2"], { signal }, read));
-      return offerAnswer.safeParse(jsonOrUndefined(text)).data?.formats.includes("v2") ?? false;
+      const offered = offerAnswer.safeParse(jsonOrUndefined(text)).data?.formats;
+      return offered === undefined ? "unclear" : offered.includes("v2") ? "yes" : "no";
     } catch (error) {
-      if (NO_SUCH_CALL.some((kind) => error instanceof kind)) return false;
+      if (NO_SUCH_CALL.some((kind) => error instanceof kind)) return "no";
+      if (UNCLEAR.some((kind) => error instanceof kind)) return "unclear";
       throw error;
     }
   }
@@ -121,8 +126,10 @@ export class V2Api {
   }
 }
 
-/** How servers answer to a path that they do not know, or know for other methods only. */
-const NO_SUCH_CALL = [NotFoundError, NotSignedInError, NotAllowedError, UpstreamError];
+/** How servers answer to a path that they do not know. */
+const NO_SUCH_CALL = [NotFoundError, NotSignedInError, NotAllowedError];
+/** A path that is known for other methods only, a redirect, more than anybody asked for. */
+const UNCLEAR = [UpstreamError, TooLargeError];
 
 async function dropped(answer: HttpAnswer): Promise<"unchanged"> {
   await answer.body.cancel();
