@@ -1,5 +1,5 @@
 import { faultMatrix, type MatrixFault, type Outcome } from "../support/fault_matrix.ts";
-import type { FaultPlace, NetworkFault } from "../support/faulty_proxy.ts";
+import { type FaultPlace, faultyProxy, type NetworkFault } from "../support/faulty_proxy.ts";
 import { OPERATIONS } from "../support/network_attempt.ts";
 import { NetworkSite } from "../support/network_site.ts";
 import { peerPath } from "../support/peers.ts";
@@ -50,22 +50,24 @@ const API_GONE = {
 };
 const DOWN_GOES_ON = all([...LOADS, "run download"], GOES_ON);
 
-function api(text: string, fault: NetworkFault | "gone", outcomes: Outcomes, together = 1): MatrixFault {
+function api(text: string, fault: NetworkFault, outcomes: Outcomes, together = 1): MatrixFault<NetworkFault> {
   return { text: `API: ${text}`, where: "api", fault, outcomes, together };
 }
 
-function cdn(text: string, fault: NetworkFault | "gone", outcomes: Outcomes, together = 1): MatrixFault {
+function cdn(text: string, fault: NetworkFault, outcomes: Outcomes, together = 1): MatrixFault<NetworkFault> {
   return { text: `CDN: ${text}`, where: "cdn", fault, outcomes, together };
 }
 
 const { login: _, ...CDN_DONE } = ALL_DONE;
 const { "upload (v1)": __, ...ANSWER_WITH_BODY } = API_AGAIN; // that of an upload has none
 
-const FAULTS: readonly MatrixFault[] = [
+const FAULTS: readonly MatrixFault<NetworkFault>[] = [
+  api("silent for its 15 s, once", { kind: "stall", at: BEFORE_ANSWER }, all(["login", ...LOADS, ...UPLOADS], AGAIN)),
+  cdn("silent for its 30 s in an object, once", { kind: "stall", at: IN_OBJECT }, all(LOADS, GOES_ON)),
   api("the connection ends within an answer, once", { kind: "cut", at: IN_ANSWER }, ANSWER_WITH_BODY),
   api("the connection is reset before an answer, once", { kind: "reset", at: BEFORE_ANSWER }, API_AGAIN),
   api("every connection is reset", { kind: "reset", at: BEFORE_ANSWER, times: Infinity }, API_GONE),
-  api("gone", "gone", API_GONE),
+  api("gone", { kind: "gone" }, API_GONE),
   api("16 KB/s", { kind: "slow", bytesPerSecond: 16_000 }, ALL_DONE),
   api("each piece 100 ms late", { kind: "delay", delayMs: 100 }, ALL_DONE),
   api("two at once, the later connection is answered first", { kind: "reorder" }, all(["login", ...LOADS], DONE), 2),
@@ -85,7 +87,7 @@ const FAULTS: readonly MatrixFault[] = [
   cdn("the connection is reset while it is written, once", { kind: "reset", at: IN_UPLOAD }, all(UPLOADS, AGAIN)),
   cdn("no connection takes 1 MB", { kind: "cut", at: IN_UPLOAD, times: Infinity }, all(UPLOADS, OLD_STAYS)),
   cdn("a byte gets there wrong, once", { kind: "corrupt", at: IN_UPLOAD }, all(UPLOADS, SENT_AGAIN)),
-  cdn("gone", "gone", {
+  cdn("gone", { kind: "gone" }, {
     ...{ "load (v1)": UNAVAILABLE, "load (v2)": GIVEN_UP, "run download": EXIT_6 },
     ...all(UPLOADS, OLD_STAYS),
   }),
@@ -96,6 +98,8 @@ const FAULTS: readonly MatrixFault[] = [
 ];
 
 faultMatrix(FAULTS, {
+  area: "network",
+  front: faultyProxy,
   operations: OPERATIONS,
   start: () => NetworkSite.start(versitygw ?? ""),
   ignore: versitygw === undefined,

@@ -15,6 +15,8 @@ export interface FaultPlace {
 
 /** What a proxy does with connections. */
 export type NetworkFault =
+  /** The port is closed, and with it all connections. */
+  | { readonly kind: "gone" }
   /** The connection ends there; `reset` ends it with RST. `stall`: nothing passes any more, and the connection stays. */
   | { readonly kind: "cut" | "reset" | "stall"; readonly at: FaultPlace; readonly times?: number }
   /** One bit of the byte there is another. */
@@ -25,22 +27,23 @@ export type NetworkFault =
   /** Of two connections the later one reaches the server first, and has its answer first. */
   | { readonly kind: "reorder" };
 
-/** A proxy that hands bytes on to one server, as long as nothing is wrong. Its faults meet connections that are open, too. */
-export interface FaultyProxy extends AsyncDisposable {
-  /** The server's own address, with the proxy's port. */
+/** Something before one server that hands on what comes, as long as nothing is wrong. */
+export interface FaultPoint<Fault> extends AsyncDisposable {
+  /** The server's own address, with the port of what is before it. */
   readonly url: URL;
-  /** How often the fault has met a connection. */
+  /** How often the fault has met somebody. */
   readonly strikes: number;
-  /** Begins a fault in place of the one before; resolves when it has first met a connection. */
-  begin(fault: NetworkFault): Promise<void>;
-  /** Is gone from its port, with all connections; and so refuses everybody. */
-  vanish(): Promise<void>;
+  /** Begins a fault in place of the one before; resolves when it has first met somebody. */
+  begin(fault: Fault): Promise<void>;
   /** Nothing is wrong any more. */
   heal(): Promise<void>;
 }
 
+/** A proxy whose faults meet connections that are open, too. */
+export type FaultyProxy = FaultPoint<NetworkFault>;
+
 /** How long a connection waits for another one that could overtake it. */
-const OVERTAKE_MS = 300;
+const OVERTAKE_MS = 2_000;
 const PAUSES_PER_SECOND = 20;
 
 /** Starts a proxy on a free port of this machine. It knows TCP alone. */
@@ -59,6 +62,7 @@ class Proxy implements FaultyProxy {
   #server: net.Server | undefined;
   #port = 0;
   #fault: NetworkFault | undefined;
+  #vanishing: Promise<void> | undefined;
   #struck = Promise.withResolvers<void>();
   /** The connection that came last, while it waits to be overtaken. */
   #waiting: Overtaken | undefined;
@@ -72,14 +76,15 @@ class Proxy implements FaultyProxy {
   }
 
   begin(fault: NetworkFault): Promise<void> {
-    if (fault.kind === "reorder") this.#open.forEach((socket) => socket.destroy()); // those that idle would not be
     this.#fault = fault;
     this.strikes = 0;
     this.#struck = Promise.withResolvers();
+    if (fault.kind === "reorder") this.#open.forEach((socket) => socket.destroy()); // those that idle would not be
+    if (fault.kind === "gone") this.#vanishing = this.#vanish().then(() => void this.#strike(1));
     return this.#struck.promise;
   }
 
-  async vanish(): Promise<void> {
+  async #vanish(): Promise<void> {
     const server = this.#server;
     if (server === undefined) return;
     this.#server = undefined;
@@ -92,6 +97,7 @@ class Proxy implements FaultyProxy {
 
   async heal(): Promise<void> {
     this.#fault = undefined;
+    await this.#vanishing;
     if (this.#server !== undefined) return;
     const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (caller) => {
       const served = this.#serve(caller).finally(() => this.#serving.delete(served));
@@ -107,7 +113,7 @@ class Proxy implements FaultyProxy {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
-    await this.vanish();
+    await this.#vanish();
   }
 
   #strike(times: number): boolean {

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { Bytes } from "../../lib/bytes.ts";
+import { streamOf } from "../../lib/streams.ts";
 import { post } from "./device_round.ts";
 import { eventually } from "./eventually.ts";
-import { type FaultyProxy, faultyProxy } from "./faulty_proxy.ts";
+import type { FaultPoint } from "./faulty_proxy.ts";
 import { keystream } from "./keystream.ts";
 import { FOLDER, type Format, type NetworkSite } from "./network_site.ts";
 import { fileForm, filesBelow, PASSWORD } from "./origin_site.ts";
@@ -13,13 +14,16 @@ import { runResults } from "./run_results.ts";
 import { tempFolder } from "./temp_folder.ts";
 import type { V2Device } from "./v2_device.ts";
 
-/** How an operation ended: `done`, the code of the problem, `broken off` (the answer ended early), or `exit N` of a command. */
+/** How an operation ended: `done`, the code of the problem (with its `Retry-After`, if it has one), `broken off` (the answer ended early), or `exit N` of a command. */
 export type Ended = string;
 
-/** An operation that somebody wants, with a proxy of its own before each of its servers. */
-export interface Attempt extends AsyncDisposable {
-  readonly api: FaultyProxy;
-  readonly cdn: FaultyProxy;
+/** Puts something before a server. */
+export type MakeFront<Fault> = (target: URL) => Promise<FaultPoint<Fault>>;
+
+/** An operation that somebody wants, with what brings faults before each of its servers. */
+export interface Attempt<Fault> extends AsyncDisposable {
+  readonly api: FaultPoint<Fault>;
+  readonly cdn: FaultPoint<Fault>;
   /** Makes everything ready for the next fault: new files, and nobody has them yet. */
   prepare(): Promise<void>;
   /** Does it once, and looks at what it gave. */
@@ -34,7 +38,7 @@ export interface Attempt extends AsyncDisposable {
 export interface Operation {
   /** As the table of `docs/reliability.md` says it. */
   readonly name: string;
-  begin(site: NetworkSite): Promise<Attempt>;
+  begin<Fault>(site: NetworkSite, front: MakeFront<Fault>): Promise<Attempt<Fault>>;
 }
 
 const LOAD_BYTES = 2_500_001;
@@ -46,15 +50,15 @@ const SAMPLE_BYTES = 64;
 /** Every operation that reaches over the network, but for unlock, which needs an engine. */
 export const OPERATIONS: readonly Operation[] = [
   { name: "login", begin: login },
-  { name: "load (v1)", begin: (site) => load(site, "v1") },
-  { name: "load (v2)", begin: (site) => load(site, "v2") },
-  { name: "upload (v1)", begin: (site) => upload(site, "v1") },
-  { name: "upload (v2)", begin: (site) => upload(site, "v2") },
-  { name: "run download", begin: runDownload },
+  { name: "load (v1)", begin: (site, front) => load(site, front, "v1") },
+  { name: "load (v2)", begin: (site, front) => load(site, front, "v2") },
+  { name: "upload (v1)", begin: (site, front) => upload(site, front, "v1") },
+  { name: "upload (v2)", begin: (site, front) => upload(site, front, "v2") },
+  { name: "run download", begin: (_, front) => runDownload(front) },
 ];
 
-async function login(site: NetworkSite): Promise<Attempt> {
-  const made = await deviceBehindProxies(site, "v2");
+async function login<Fault>(site: NetworkSite, front: MakeFront<Fault>): Promise<Attempt<Fault>> {
+  const made = await deviceBehind(site, front, "v2");
   const { device } = made;
   return {
     ...made,
@@ -68,8 +72,12 @@ async function login(site: NetworkSite): Promise<Attempt> {
   };
 }
 
-async function load(site: NetworkSite, format: Format): Promise<Attempt> {
-  const made = await deviceBehindProxies(site, format);
+async function load<Fault>(
+  site: NetworkSite,
+  front: MakeFront<Fault>,
+  format: Format,
+): Promise<Attempt<Fault>> {
+  const made = await deviceBehind(site, front, format);
   let name = "";
   let plain = keystream("", 0);
   return {
@@ -91,8 +99,12 @@ async function load(site: NetworkSite, format: Format): Promise<Attempt> {
   };
 }
 
-async function upload(site: NetworkSite, format: Format): Promise<Attempt> {
-  const made = await deviceBehindProxies(site, format);
+async function upload<Fault>(
+  site: NetworkSite,
+  front: MakeFront<Fault>,
+  format: Format,
+): Promise<Attempt<Fault>> {
+  const made = await deviceBehind(site, front, format);
   let name = "";
   let versions = { old: keystream("", 0), new: keystream("", 0) };
   return {
@@ -101,7 +113,8 @@ async function upload(site: NetworkSite, format: Format): Promise<Attempt> {
       name = site.newName();
       const version = (word: string) => keystream(`${word} ${name}`, UPLOAD_BYTES[format]);
       versions = { old: version("old"), new: version("new") };
-      await site.publish(name, versions.old, format);
+      using staged = await made.device.services.stage(streamOf(versions.old));
+      await staged.publish({ folder: FOLDER, name });
     },
     run: () =>
       endOf(fetch(`${made.device.url}/upload/${name}`, { method: "POST", body: fileForm(versions.new, name) })),
@@ -117,12 +130,12 @@ async function upload(site: NetworkSite, format: Format): Promise<Attempt> {
 }
 
 /** `tally run download` of two files, from a platform and another server. */
-async function runDownload(): Promise<Attempt> {
+async function runDownload<Fault>(front: MakeFront<Fault>): Promise<Attempt<Fault>> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await tempFolder());
   const results = stack.use(runResults());
-  const api = stack.use(await faultyProxy(results.platform.url));
-  const cdn = stack.use(await faultyProxy(results.storage.url));
+  const api = stack.use(await front(results.platform.url));
+  const cdn = stack.use(await front(results.storage.url));
   results.storageUrl = cdn.url;
   const { run: { runId }, files } = results;
   let round = 0;
@@ -154,33 +167,36 @@ async function runDownload(): Promise<Attempt> {
   };
 }
 
-/** A device with a proxy before each of its servers. */
-export interface ProxiedDevice extends AsyncDisposable {
+/** A device with what brings faults before each of its servers. */
+export interface FrontedDevice<Fault> extends AsyncDisposable {
   readonly device: V2Device;
-  readonly api: FaultyProxy;
-  readonly cdn: FaultyProxy;
+  readonly api: FaultPoint<Fault>;
+  readonly cdn: FaultPoint<Fault>;
   readonly cachePath: string;
   health(): Promise<void>;
   /** No secret may stand in what the device logs. */
   verifyLog(): void;
 }
 
-/** Starts a device behind proxies; somebody is signed in, and the device is enrolled. */
-export async function deviceBehindProxies(
+/** Starts such a device; somebody is signed in, and the device is enrolled. */
+export async function deviceBehind<Fault>(
   site: NetworkSite,
+  front: MakeFront<Fault>,
   format: Format,
   flags: Readonly<Record<string, string>> = {},
-): Promise<ProxiedDevice> {
+): Promise<FrontedDevice<Fault>> {
   await using stack = new AsyncDisposableStack();
-  const api = stack.use(await faultyProxy(site.ways.api));
-  const cdn = stack.use(await faultyProxy(site.ways.cdn));
+  const api = stack.use(await front(site.ways.api));
+  const cdn = stack.use(await front(site.ways.cdn));
   const device = await site.device({ api: api.url, cdn: cdn.url }, format, flags);
   stack.use(device);
   await device.signIn(site.email);
   await device.services.enrolment.current();
+  const cachePath = join(device.folder.path, "cache");
+  await Deno.mkdir(cachePath, { recursive: true });
   const owned = stack.move();
   return {
-    ...{ device, api, cdn, cachePath: join(device.folder.path, "cache") },
+    ...{ device, api, cdn, cachePath },
     async health() {
       assert.deepEqual(await (await fetch(`${device.url}/health`)).json(), { status: "healthy" });
     },
@@ -199,7 +215,9 @@ export async function endOf(answer: Promise<Response>, wanted?: Bytes): Promise<
   const response = await answer;
   const bytes = await response.bytes().catch(() => undefined);
   if (bytes === undefined) return "broken off";
-  if (!response.ok) return JSON.parse(new TextDecoder().decode(bytes)).code;
+  const retryAfter = response.headers.get("retry-after");
+  const wait = retryAfter === null ? "" : `, ${retryAfter} s`;
+  if (!response.ok) return JSON.parse(new TextDecoder().decode(bytes)).code + wait;
   if (wanted !== undefined) assert(equal(bytes, wanted), "other bytes than were published");
   return "done";
 }
