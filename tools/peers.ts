@@ -2,6 +2,7 @@ import { PEER_NAMES, type PeerName } from "../tests/support/peers.ts";
 import { installPackage } from "./apt.ts";
 import { ensureAge } from "./peers/age.ts";
 import { ensureDocker } from "./peers/docker.ts";
+import { ensureIproute2, ensureIptables } from "./peers/namespaces.ts";
 import { ensureLibcrypto } from "./peers/libcrypto.ts";
 import { ensureLibcryptoArm64 } from "./peers/libcrypto_arm64.ts";
 import { ensurePodman } from "./peers/podman.ts";
@@ -9,6 +10,7 @@ import { ensureQemu } from "./peers/qemu.ts";
 import { ensureRequestsOauthlib } from "./peers/requests_oauthlib.ts";
 import { ensureSchemathesis } from "./peers/schemathesis.ts";
 import { ensureTink } from "./peers/tink.ts";
+import { ensureToxiproxy } from "./peers/toxiproxy.ts";
 import { ensureVersitygw } from "./peers/versitygw.ts";
 import { findProgram } from "./program.ts";
 
@@ -17,6 +19,9 @@ export type Peer = { readonly path: string } | { readonly missing: string };
 
 const ENSURE: Readonly<Record<PeerName, () => Promise<Peer>>> = {
   versitygw: ensureVersitygw,
+  toxiproxy: ensureToxiproxy,
+  iproute2: ensureIproute2,
+  iptables: ensureIptables,
   dockerd: ensureDocker,
   podman: ensurePodman,
   openssl: () => ensureProgram("openssl", "openssl"),

@@ -43,7 +43,7 @@ export interface FaultPoint<Fault> extends AsyncDisposable {
 export type FaultyProxy = FaultPoint<NetworkFault>;
 
 /** How long a connection waits for another one that could overtake it. */
-const OVERTAKE_MS = 2_000;
+const OVERTAKE_MS = 5_000;
 const PAUSES_PER_SECOND = 20;
 
 /** Starts a proxy on a free port of this machine. It knows TCP alone. */

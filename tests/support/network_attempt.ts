@@ -3,7 +3,6 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { Bytes } from "../../lib/bytes.ts";
 import { streamOf } from "../../lib/streams.ts";
-import { post } from "./device_round.ts";
 import { eventually } from "./eventually.ts";
 import type { FaultPoint } from "./faulty_proxy.ts";
 import { keystream } from "./keystream.ts";
@@ -63,9 +62,9 @@ async function login<Fault>(site: NetworkSite, front: MakeFront<Fault>): Promise
   return {
     ...made,
     prepare: () => Promise.resolve(device.services.session.signOut()),
-    run: () => endOf(post(`${device.url}/login`, JSON.stringify({ email: site.email, password: PASSWORD }))),
+    run: () => endOf(made.call("/login", json({ email: site.email, password: PASSWORD }))),
     async verify(ended) {
-      const { authenticated } = await (await fetch(`${device.url}/status`)).json();
+      const { authenticated } = await (await made.call("/status")).json();
       assert.equal(authenticated, ended === "done");
       made.verifyLog();
     },
@@ -88,8 +87,7 @@ async function load<Fault>(
       await site.publish(name, plain, format);
     },
     run() {
-      const body = JSON.stringify({ filename: name, folder: FOLDER });
-      return endOf(post(`${made.device.url}/load/${name}`, body), plain);
+      return endOf(made.call(`/load/${name}`, json({ filename: name, folder: FOLDER })), plain);
     },
     async verify(ended) {
       if (ended === "done") await eventually("nothing is unfinished", async () => !await hasUnfinished(made.cachePath));
@@ -116,8 +114,7 @@ async function upload<Fault>(
       using staged = await made.device.services.stage(streamOf(versions.old));
       await staged.publish({ folder: FOLDER, name });
     },
-    run: () =>
-      endOf(fetch(`${made.device.url}/upload/${name}`, { method: "POST", body: fileForm(versions.new, name) })),
+    run: () => endOf(made.call(`/upload/${name}`, { method: "POST", body: fileForm(versions.new, name) })),
     async verify(ended) {
       const present = await site.read(name, format);
       const isNew = equal(present, versions.new);
@@ -173,6 +170,11 @@ export interface FrontedDevice<Fault> extends AsyncDisposable {
   readonly api: FaultPoint<Fault>;
   readonly cdn: FaultPoint<Fault>;
   readonly cachePath: string;
+  /**
+   * Calls it, over a connection of its own: one that idles may be closed while it is used again. Each minute the device takes a fresh listener, and a
+   * call whose head it has not read by then is made again.
+   */
+  call(path: string, init?: RequestInit): Promise<Response>;
   health(): Promise<void>;
   /** No secret may stand in what the device logs. */
   verifyLog(): void;
@@ -194,11 +196,15 @@ export async function deviceBehind<Fault>(
   await device.services.enrolment.current();
   const cachePath = join(device.folder.path, "cache");
   await Deno.mkdir(cachePath, { recursive: true });
+  const client = stack.adopt(Deno.createHttpClient({ poolMaxIdlePerHost: 0 }), (made) => made.close());
+  const once = (path: string, init: RequestInit = {}) => fetch(`${device.url}${path}`, { ...init, client });
+  const call = (path: string, init?: RequestInit) =>
+    once(path, init).catch((error) => wasNotTaken(error) ? once(path, init) : Promise.reject(error));
   const owned = stack.move();
   return {
-    ...{ device, api, cdn, cachePath },
+    ...{ device, api, cdn, cachePath, call },
     async health() {
-      assert.deepEqual(await (await fetch(`${device.url}/health`)).json(), { status: "healthy" });
+      assert.deepEqual(await (await call("/health")).json(), { status: "healthy" });
     },
     verifyLog() {
       const log = device.logLines.join("\n");
@@ -239,4 +245,13 @@ async function hasUnfinished(cachePath: string): Promise<boolean> {
 
 function equal(one: Uint8Array, other: Uint8Array): boolean {
   return Buffer.compare(one, other) === 0;
+}
+
+function json(body: unknown): RequestInit {
+  return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+}
+
+function wasNotTaken(error: unknown): boolean {
+  const cause = error instanceof TypeError ? error.cause : undefined;
+  return cause instanceof Error && cause.message.includes("connection closed before message completed");
 }

@@ -76,6 +76,11 @@ export class NetworkSite implements AsyncDisposable {
     return { api: new URL(this.origin.url), cdn: this.#cdnUrl };
   }
 
+  /** Ends it when the site ends. */
+  owns(resource: AsyncDisposable): void {
+    this.#parts.use(resource);
+  }
+
   /** A name that nothing here has. */
   newName(): string {
     return `resource-${++this.#count}.bin`;

@@ -3,6 +3,9 @@ import { processEnvironment } from "../../lib/system/environment.ts";
 /** Programs of other people that some tests run against. `tools/peers.ts` finds or installs them. */
 export const PEER_NAMES = [
   "versitygw",
+  "toxiproxy",
+  "iproute2",
+  "iptables",
   "dockerd",
   "podman",
   "openssl",

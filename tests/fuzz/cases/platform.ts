@@ -164,7 +164,7 @@ export async function platformCases(): Promise<ParserCase[]> {
       },
     ),
     asyncParserCase(
-      "V2Api.isOffered() and highestSeq()",
+      "V2Api.offer() and highestSeq()",
       ["lib/api/v2_api.ts"],
       nearJsonBytes(
         { formats: ["v2"] },
@@ -173,7 +173,7 @@ export async function platformCases(): Promise<ParserCase[]> {
       {
         parse: async (body) => {
           const api = new V2Api({ ...apiDeps, http: answering({ body }) });
-          return [await api.isOffered(), await api.highestSeq("f", "n")];
+          return [await api.offer(), await api.highestSeq("f", "n")];
         },
         refusal: named("UpstreamError"),
         accepted: ([, seq]) => assert.ok(Number.isSafeInteger(seq)),
