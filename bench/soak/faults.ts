@@ -70,7 +70,7 @@ export class Faults {
       return fault.kind;
     }
     if (choice === faults.length) {
-      await link.vanish();
+      await link.begin({ kind: "gone" });
       return "down";
     }
     return await this.#damageCache();
