@@ -1,4 +1,4 @@
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import project from "../deno.json" with { type: "json" };
 import { RootCommand } from "./root_command.ts";
 import type { Shell } from "./shell.ts";
@@ -6,6 +6,8 @@ import { adopt, withExamples } from "./verb.ts";
 
 const DESCRIPTION = "Delivers AI models and container images to devices that nobody can guard.\n" +
   "Each resource is encrypted and split: neither half alone is of any use.";
+
+const OUTPUT_FORMS: readonly string[] = ["text", "json"];
 
 /** It lists all the others. */
 const COMPLETIONS = "completions";
@@ -70,7 +72,7 @@ export async function createProgram(shell: Shell, first?: string): Promise<Comma
     .description(DESCRIPTION)
     .version(`tally ${project.version}`, "-V, --version", 'print the version; "tally version" tells more')
     .option("--json", "print JSON: one document, or one line per event for long work")
-    .addOption(new Option("--format <form>", "json is the same as --json").choices(["text", "json"]))
+    .addOption(new Option("--format <form>", "json is the same as --json").choices(OUTPUT_FORMS).argParser(outputForm))
     .option("--config <file>", "settings file with NAME: value lines")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
@@ -88,6 +90,13 @@ export async function createProgram(shell: Shell, first?: string): Promise<Comma
     }
   }
   return program;
+}
+
+/** What resources are published in is another setting: it must not be taken for this one. */
+function outputForm(form: string): string {
+  if (OUTPUT_FORMS.includes(form)) return form;
+  const elsewhere = /^v\d$/.test(form) ? " It is the form of the output; that of a resource is --resource-format." : "";
+  throw new InvalidArgumentError(`Allowed choices are ${OUTPUT_FORMS.join(", ")}.${elsewhere}`);
 }
 
 function isAlone(first: string | undefined, verbs: Readonly<Record<string, unknown>>): boolean {

@@ -88,6 +88,8 @@ const USAGE_FAULTS: readonly [args: string[], sentence: RegExp][] = [
   [["load", "x", "--folder", "a/b"], /folder is not a valid name/],
   [["load", "x", "-o", "/"], /it is a folder/],
   [["load", "x", "-o", "-"], /give -o FILE/],
+  [["status", "--format", "yaml"], /Allowed choices are text, json\.?$/m],
+  [["upload", "x", "--format", "v1"], /Allowed choices are text, json\. .* that of a resource is --resource-format/],
   [["completions", "tcsh"], /Allowed choices are bash, zsh, fish/],
   [["login", "--device"], /--email is missing/],
   [["unlock"], /--email is missing/],
