@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { enginePlace, startEngineIn, type TestEngine } from "../support/docker_engine.ts";
+import { dockerPrograms, enginePlace, startEngineIn, type TestEngine } from "../support/docker_engine.ts";
 import { faultTest } from "../support/fault_test.ts";
 import { peerPath } from "../support/peers.ts";
 import { REFERENCES, UnlockSite } from "../support/unlock_site.ts";
@@ -84,6 +84,30 @@ faultTest({
   assertSentence(error);
   await using again = await startEngineIn(place, dockerd ?? "");
   await tagged(again);
+  assert.deepEqual(await site.unlock(), READY);
+  assert.deepEqual(await tagged(again), REFERENCES);
+});
+
+faultTest({
+  area: "docker",
+  operation: "unlock by the docker program",
+  fault: "engine and containerd killed in the middle of a load, and started again",
+  outcome: "state error with one sentence, nothing is tagged; the next unlock works",
+  ignore: dockerd === undefined,
+}, async () => {
+  const [program = ""] = dockerPrograms();
+  await using place = await enginePlace();
+  const flags = { "docker-via": "cli", "docker-program": program };
+  await using site = await UnlockSite.start({ ...place, flags, payloadBytes: 32 * MIB });
+  await using first = await startEngineIn(place, dockerd ?? "");
+  await site.ask();
+  await site.until("half of it has gone out", ({ progress }) => (progress?.doneBytes ?? 0) > 32 * MIB);
+  await first.kill();
+  const { state, code, error } = await site.settled();
+  assert.deepEqual({ state, code }, { state: "error", code: "docker" });
+  assert.match(error ?? "", /^The Docker engine cannot be reached: [^\n]+$/);
+  await using again = await startEngineIn(place, dockerd ?? "");
+  assert.deepEqual(await tagged(again), []);
   assert.deepEqual(await site.unlock(), READY);
   assert.deepEqual(await tagged(again), REFERENCES);
 });
