@@ -7,6 +7,7 @@ import { faultTest } from "../support/fault_test.ts";
 import { OriginSite, PASSWORD } from "../support/origin_site.ts";
 import { readAll, writeAll } from "../support/raw_http.ts";
 import { tempFolder } from "../support/temp_folder.ts";
+import { recordOutput } from "../support/witness.ts";
 
 /** More than what lies in the buffers of a connection that nobody reads. */
 const SIZE_BYTES = 32 * 1024 * 1024;
@@ -45,7 +46,7 @@ async function startDevice(folder: string, api: string) {
       const [, port] = /"url":"http:\/\/127\.0\.0\.1:(\d+)"/.exec(log) ?? [];
       if (port !== undefined) listening.resolve(Number(port));
     }
-    return log;
+    return recordOutput("log of a device that is stopped", log);
   })();
   const port = await Promise.race([listening.promise, reading.then(() => 0)]);
   let hasEnded = false;

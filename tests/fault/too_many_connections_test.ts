@@ -4,6 +4,7 @@ import { processEnvironment } from "../../lib/system/environment.ts";
 import { eventually } from "../support/eventually.ts";
 import { faultTest } from "../support/fault_test.ts";
 import { tempFolder } from "../support/temp_folder.ts";
+import { recordOutput } from "../support/witness.ts";
 
 const OPEN_FILES = 160;
 
@@ -22,7 +23,7 @@ async function startSmallDevice(folder: string) {
   const listening = Promise.withResolvers<number>();
   const reading = (async () => {
     for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
-      lines.push(text);
+      lines.push(recordOutput("log of a device without free files", text));
       const [, port] = /"url":"http:\/\/127\.0\.0\.1:(\d+)"/.exec(lines.join("")) ?? [];
       if (port !== undefined) listening.resolve(Number(port));
     }

@@ -73,14 +73,14 @@ Deno.test("tools/test.ts fails when an output holds a secret that a test has use
   }
 });
 
-Deno.test("every support that starts a program records what it says where no secret may be", async () => {
-  const silent = /^(docker_engine|podman_engine|private_authority|s3_server|small_disk)\.ts$/; // programs of other people
-  const folder = new URL("../support/", import.meta.url);
-  for await (const { name } of Deno.readDir(folder)) {
-    if (!name.endsWith(".ts") || silent.test(name)) continue;
-    const code = await Deno.readTextFile(new URL(name, folder));
-    if (!/new Deno\.Command\(|createLogger\(/.test(code)) continue;
-    assert.match(code, /\brecord(Output|edLines)\(/, `${name} starts a program and records nothing of it`);
+Deno.test("every support and fault test that runs our program, or has a log, records what it says where no secret may be", async () => {
+  for (const name of ["support", "fault"]) {
+    const folder = new URL(`../${name}/`, import.meta.url);
+    for await (const { name, isFile } of Deno.readDir(folder)) {
+      const code = isFile ? await Deno.readTextFile(new URL(name, folder)) : "";
+      if (!/\b(thisProgram|createLogger)\(/.test(code)) continue;
+      assert.match(code, /\brecord(Output|edLines)\(/, `${name} runs our program, and records nothing of what it says`);
+    }
   }
 });
 

@@ -17,6 +17,7 @@ import { type Clock, systemClock } from "../../lib/system/clock.ts";
 import { FACTS } from "./hardware_facts.ts";
 import { hurriedClock } from "./hurried_clock.ts";
 import { PASSWORD } from "./origin_site.ts";
+import { recordOutput } from "./witness.ts";
 
 /** What a child loads, in the way of a device: all at a time. */
 export interface LoadJob {
@@ -91,7 +92,7 @@ async function servicesOf(job: LoadJob): Promise<ServicesV2> {
   const store = new HttpStore({ kind: "http", baseUrl: new URL(job.cdn) }, { http: httpClient("CDN"), clock });
   const log = createLogger({
     level: "info",
-    write: (line) => say("log", JSON.parse(line).message),
+    write: (line) => say("log", JSON.parse(recordOutput("log of a child that loads", line)).message),
     now: clock.now,
   });
   return resourcesInV2(settings, {
