@@ -16,7 +16,7 @@ const UNITS: Readonly<Record<string, number>> = { "": 1, K: 1024, M: 1024 ** 2, 
 export function parseRate(text: string): number {
   const [, figure = "", unit = ""] = /^(\d{1,9}(?:\.\d{1,3})?)([KMG]?)$/i.exec(text) ?? [];
   const bytesPerSecond = Math.floor(Number(figure || NaN) * (UNITS[unit.toUpperCase()] ?? NaN));
-  if (bytesPerSecond >= 1024) return bytesPerSecond;
+  if (bytesPerSecond >= 1024 && Number.isSafeInteger(bytesPerSecond)) return bytesPerSecond;
   throw new Error("must be bytes a second such as 500K or 2M, and at least 1K");
 }
 

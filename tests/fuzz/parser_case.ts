@@ -24,9 +24,21 @@ export interface ParserRules<Input, Value> {
   readonly accepted?: (value: Value, input: Input) => void;
 }
 
-/** Errors of these names, which are those of their classes, and no others. */
+/** Errors of the classes with these names, or of classes below them, and no others. */
 export function named(...names: readonly string[]): IsRefusal {
-  return (error) => error instanceof Error && names.includes(error.name);
+  return (error) => error instanceof Error && classNames(error).some((name) => names.includes(name));
+}
+
+function classNames(error: Error): string[] {
+  const names: string[] = [];
+  for (
+    let proto: unknown = Object.getPrototypeOf(error);
+    proto instanceof Error;
+    proto = Object.getPrototypeOf(proto)
+  ) {
+    names.push(proto.constructor.name);
+  }
+  return names;
 }
 
 /** A row for a parser that answers at once. */

@@ -8,7 +8,7 @@ import { parsePrivateKey, parsePublicKey } from "../../../lib/crypto/key_file.ts
 import { aesKey } from "../../../lib/crypto/keys.ts";
 import { generateJwk, publicHalf } from "../../../lib/crypto/okp_key.ts";
 import { SUITE_NAMES, SUITES } from "../../../lib/crypto/suites.ts";
-import { bigSize, plainSize, unitCount } from "../../../lib/crypto/unit_layout.ts";
+import { bigSize, plainSize, TAG_BYTES, unitCount } from "../../../lib/crypto/unit_layout.ts";
 import { hashList } from "../../../lib/split/big_part.ts";
 import { parseManifest, serializeManifest } from "../../../lib/split/manifest.ts";
 import { verifyManifest } from "../../../lib/split/manifest_signature.ts";
@@ -102,7 +102,9 @@ export async function formatCases(): Promise<ParserCase[]> {
         parse: ([suite, bigBytes]) => plainSize(SUITES[suite].layout, bigBytes),
         refusal: damaged,
         accepted: (value, [suite, bigBytes]) => {
-          if (bigBytes < 2 ** 50) assert.equal(bigSize(SUITES[suite].layout, value), bigBytes);
+          const written = bigSize(SUITES[suite].layout, value);
+          const endsEmpty = suite === "A256GCM-HKDF-1M" && bigBytes === written + TAG_BYTES; // Tink reads a last segment without content
+          if (bigBytes < 2 ** 50) assert.ok(written === bigBytes || endsEmpty, `${written} bytes would be written`);
         },
       },
     ),

@@ -9,7 +9,7 @@ import { testClock } from "../../../support/test_clock.ts";
 
 Deno.test("parseRate() reads what curl does, and refuses what is no rate", () => {
   assert.deepEqual(["1024", "500K", "2M", "1.5m", "1G"].map(parseRate), [1024, 512_000, 2_097_152, 1_572_864, 2 ** 30]);
-  for (const wrong of ["", "0", "1", "1023", "-1M", "2MB", "2 M", "1e9", "NaN", "1.2345M", "fast"]) {
+  for (const wrong of ["", "0", "1", "1023", "-1M", "2MB", "2 M", "1e9", "NaN", "1.2345M", "10101010.5G", "fast"]) {
     assert.throws(() => parseRate(wrong), /^Error: must be bytes a second/, wrong);
   }
 });
