@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { isIP } from "node:net";
 import fc from "fast-check";
 import { utf8 } from "../../../lib/bytes.ts";
 import { parseContentLength, parseContentRange, parseStrongEtag } from "../../../lib/http/byte_ranges.ts";
+import { clientNetwork } from "../../../lib/http/client_network.ts";
 import { formatEntry, formatHead, parseJournal } from "../../../lib/http/download_journal.ts";
 import { readForm } from "../../../lib/http/form.ts";
 import { multipartBoundary } from "../../../lib/http/multipart.ts";
@@ -172,6 +174,19 @@ export function httpCases(): ParserCase[] {
         assert.ok(fields.size <= 8);
       },
     }),
+    parserCase(
+      "clientNetwork()",
+      ["lib/http/client_network.ts"],
+      nearText("192.0.2.7", "2001:db8::1", "::ffff:192.0.2.7"),
+      {
+        parse: clientNetwork,
+        accepted: (network, address) => {
+          assert.equal(clientNetwork(address.toUpperCase()), network, "capitals make no difference");
+          if (isIP(address) === 4) assert.equal(network, address);
+          if (isIP(address) === 4) assert.equal(clientNetwork(`::ffff:${address}`), address);
+        },
+      },
+    ),
     parserCase(
       "parseDigestField()",
       ["origin/digest_field.ts"],
