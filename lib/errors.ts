@@ -19,6 +19,7 @@ export type ErrorCode =
   | "timeout"
   | "integrity"
   | "disk_full"
+  | "disk_failed"
   | "docker"
   | "partial"
   | "interrupted"
@@ -256,6 +257,14 @@ export class DiskFullError extends TallyError {
   /** `message` is one sentence for a person, without secrets. */
   constructor(message: string, options?: ErrorOptions) {
     super("disk_full", message, options);
+  }
+}
+
+/** The disk is read-only, or fails: what must be written cannot be. */
+export class DiskFailedError extends TallyError {
+  /** `message` is one sentence for a person, without secrets. */
+  constructor(message: string, options?: ErrorOptions) {
+    super("disk_failed", message, options);
   }
 }
 

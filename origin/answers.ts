@@ -36,6 +36,7 @@ const ANSWERS: Readonly<Record<ErrorCode, Answer>> = {
   timeout: { status: 408, title: "Request timeout", shown: false },
   integrity: { status: 422, title: "Digest mismatch", shown: true },
   disk_full: { status: 507, title: "Insufficient storage", shown: false },
+  disk_failed: { status: 507, title: "Storage cannot be written", shown: false },
   docker: INTERNAL,
   partial: INTERNAL,
   interrupted: { status: 503, title: "Shutting down", shown: false },

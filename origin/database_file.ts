@@ -3,7 +3,7 @@ import { backup, DatabaseSync } from "node:sqlite";
 import { ConfigurationError, IntegrityError } from "../lib/errors.ts";
 import { fileFacts } from "../lib/system/files.ts";
 import { MIGRATIONS } from "./schema.ts";
-import { DATABASE_NAME, isSqliteError, notAnOrigin } from "./state.ts";
+import { DATABASE_NAME, diskErrorOf, isSqliteError, notAnOrigin } from "./state.ts";
 
 /** An object as the database names it. */
 export interface ObjectRow {
@@ -66,6 +66,8 @@ export function presentObjects(dataDir: string): ObjectRow[] {
 
 function unusableOr(error: unknown, dataDir: string): unknown {
   if (!isSqliteError(error)) return error;
+  const diskError = diskErrorOf(error);
+  if (diskError !== undefined) return diskError;
   return new ConfigurationError([`Cannot use the database of "${dataDir}": ${error.message}`], { cause: error });
 }
 

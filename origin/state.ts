@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
-import { ConfigurationError } from "../lib/errors.ts";
+import { ConfigurationError, DiskFailedError, DiskFullError, TallyError } from "../lib/errors.ts";
 import { ensureFolder, fileFacts } from "../lib/system/files.ts";
 import { MIGRATIONS } from "./schema.ts";
 
@@ -12,6 +12,13 @@ const OTHERS_MODE = 0o007;
 const BUSY_TIMEOUT_MS = 5_000;
 /** Prepared statements that are kept; callers choose the order of lists, so there are many. */
 const STATEMENT_LIMIT = 256;
+
+/** Why a disk is to blame, by SQLite's message: a backup's errors have no number. @see https://www.sqlite.org/rescode.html */
+const DISK_FAULTS: readonly (readonly [message: RegExp, reason: string])[] = [
+  [/disk is full/, "the disk is full"],
+  [/disk I\/O error/, "its disk fails"],
+  [/readonly database/, "it is read-only"],
+];
 
 /** One row, by column name. */
 export type Row = Readonly<Record<string, SQLOutputValue>>;
@@ -48,30 +55,30 @@ export class State implements Disposable {
     const database = new DatabaseSync(path, { enableForeignKeyConstraints: true, timeout: BUSY_TIMEOUT_MS });
     const state = new State(database);
     try {
-      database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+      onDisk(() => database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"));
       state.#migrate(nowMs);
       return state;
     } catch (error) {
       state[Symbol.dispose]();
-      throw isSqliteError(error)
+      throw isSqliteError(error) && !(error instanceof TallyError)
         ? new ConfigurationError([`Cannot use "${path}": ${error.message}`], { cause: error })
         : error;
     }
   }
 
-  /** The first row, or `undefined`. `sql` is a constant: values are bound, never written into it. */
+  /** The first row, or `undefined`. `sql` is a constant: values are bound, never written into it. All calls: @throws {DiskFullError}, {DiskFailedError} */
   get(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#prepare(sql).get(...values);
+    return onDisk(() => this.#prepare(sql).get(...values));
   }
 
   /** All rows. */
   all(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#prepare(sql).all(...values);
+    return onDisk(() => this.#prepare(sql).all(...values));
   }
 
   /** Runs a statement and returns how many rows it changed. */
   run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.#prepare(sql).run(...values).changes);
+    return onDisk(() => Number(this.#prepare(sql).run(...values).changes));
   }
 
   /** Lends a function to SQL: from values to a value, the same for the same. An error of it fails the statement. */
@@ -81,10 +88,10 @@ export class State implements Disposable {
 
   /** Runs `work` in one transaction: all of it, or, when it throws, nothing of it. Not to be nested. */
   transaction<T>(work: () => T): T {
-    this.#database.exec("BEGIN IMMEDIATE");
+    onDisk(() => this.#database.exec("BEGIN IMMEDIATE"));
     try {
       const result = work();
-      this.#database.exec("COMMIT");
+      onDisk(() => this.#database.exec("COMMIT"));
       return result;
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
@@ -134,8 +141,27 @@ async function refuseOpenMode(path: string): Promise<void> {
   throw new ConfigurationError([`"${path}" can be read by others: chmod 600 "${path}"`]);
 }
 
+/** Does something with the database; where its disk is to blame, the error says so, and keeps SQLite's own as its cause. */
+function onDisk<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw diskErrorOf(error) ?? error;
+  }
+}
+
+/** What SQLite's error says of the disk; `undefined` where it says nothing of it. */
+export function diskErrorOf(error: unknown): DiskFullError | DiskFailedError | undefined {
+  if (!isSqliteError(error)) return undefined;
+  const [, reason] = DISK_FAULTS.find(([message]) => message.test(error.message)) ?? [];
+  if (reason === undefined) return undefined;
+  const ErrorClass = reason === "the disk is full" ? DiskFullError : DiskFailedError;
+  return new ErrorClass(`Cannot use the database: ${reason}`, { cause: error });
+}
+
 /** Whether SQLite itself refused something: a damaged file, a lock that was held for too long, a full disk. */
 export function isSqliteError(error: unknown): error is Error {
+  if (error instanceof TallyError) return isSqliteError(error.cause);
   return error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
 }
 

@@ -64,6 +64,7 @@ export function addLoad(app: OpenAPIHono, services: Services, transfers: Places)
         "conflict",
         "integrity",
         "disk_full",
+        "disk_failed",
         "busy",
         ...UPSTREAM_CODES,
       ),

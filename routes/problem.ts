@@ -41,6 +41,7 @@ export const PROBLEMS: Readonly<Record<ErrorCode, ProblemKind>> = {
   timeout: { status: 504, title: "Server silent" },
   integrity: { status: 502, title: "Damaged or foreign data" },
   disk_full: { status: 507, title: "Disk full" },
+  disk_failed: { status: 507, title: "Disk cannot be written" },
   docker: { status: 502, title: "Docker failed" },
   partial: { status: 502, title: "Only a part succeeded" },
   interrupted: { status: 503, title: "Stopped" },

@@ -63,6 +63,7 @@ export function addResources(app: OpenAPIHono, services: Services, transfers: Pl
         "conflict",
         "integrity",
         "disk_full",
+        "disk_failed",
         "busy",
         ...UPSTREAM_CODES,
       ),

@@ -57,6 +57,7 @@ export function addUpload(app: OpenAPIHono, services: Services, transfers: Place
         "conflict",
         "integrity",
         "disk_full",
+        "disk_failed",
         "busy",
         ...UPSTREAM_CODES,
       ),

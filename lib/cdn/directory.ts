@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { DirectoryCdnSettings } from "../config/cdn_file.ts";
 import {
+  DiskFailedError,
   IntegrityError,
   InterruptedError,
   NotAllowedError,
@@ -10,7 +11,7 @@ import {
 } from "../errors.ts";
 import type { Span } from "../http/byte_ranges.ts";
 import { type ByteStream, byteStream, consume } from "../streams.ts";
-import { AtomicFile, ensureFolder, fileFacts, listFiles, removeFile } from "../system/files.ts";
+import { AtomicFile, ensureFolder, fileFacts, listFiles, removeFile, sweepPartialFiles } from "../system/files.ts";
 import { changed } from "./answer.ts";
 import { checkObjectName } from "./object_name.ts";
 import { resolveRange } from "./range.ts";
@@ -66,6 +67,7 @@ export class DirectoryStore implements ObjectStore {
     const folder = await this.#writableFolder(bucket);
     checkObjectName("key", key);
     try {
+      await sweepPartialFiles(folder); // of uploads that were killed
       using file = await AtomicFile.create(join(folder, key), SHARED_FILE_MODE);
       let sentBytes = 0;
       await consume(await source.open(), (chunk) => {
@@ -195,6 +197,7 @@ function gone(bucket: string, key: string): never {
 
 /** A medium that was pulled out or a share that went away gives many different errors: all mean that it is not there. */
 function translate(error: unknown, action: string): unknown {
+  if (error instanceof DiskFailedError) return translate(error.cause, action); // the CDN's disk, not ours
   if (error instanceof TallyError) return error;
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (error instanceof Deno.errors.PermissionDenied || code === "EROFS") {

@@ -85,7 +85,13 @@ const FILE_MODE = 0o666;
 const CHECKSUM_KEYS = ["checksum_base64_crc32c", "checksum_crc32c"];
 
 /** Conditions that the next artifact would meet as well. */
-const FATAL: ReadonlySet<string> = new Set(["not_signed_in", "disk_full", "interrupted", "configuration"]);
+const FATAL: ReadonlySet<string> = new Set([
+  "not_signed_in",
+  "disk_full",
+  "disk_failed",
+  "interrupted",
+  "configuration",
+]);
 
 interface ReadyArtifact {
   readonly externalId: string;

@@ -2,7 +2,7 @@ import { type Bytes, release } from "../bytes.ts";
 import type { LoadSource } from "../cdn/media.ts";
 import { type BigPart, checkUnitHash, unitEnd } from "../crypto/open_units.ts";
 import { unitStart } from "../crypto/unit_layout.ts";
-import { DiskFullError, InterruptedError, TallyError } from "../errors.ts";
+import { DiskFailedError, DiskFullError, InterruptedError, TallyError } from "../errors.ts";
 import type { RandomReader } from "../system/random_reader.ts";
 import type { UnitSource } from "./unit_sources.ts";
 
@@ -163,5 +163,5 @@ export class FollowedUnits implements UnitSource {
 
 /** Whether it is the cache that cannot take or give what comes, so that it may be had without. */
 export function isOfCache(error: unknown): boolean {
-  return error instanceof DiskFullError || !(error instanceof TallyError);
+  return error instanceof DiskFullError || error instanceof DiskFailedError || !(error instanceof TallyError);
 }

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { collect } from "../streams.ts";
-import { diskFullOr, fileFacts, openFile, syncFolder } from "./files.ts";
+import { diskErrorOr, fileFacts, openFile, syncFolder } from "./files.ts";
 import { openRegular } from "./regular_file.ts";
 
 /** The last bytes of a file, `limitBytes` at most; none when there is no such file. */
@@ -25,7 +25,7 @@ export async function appendToFile(path: string, bytes: Uint8Array, atBytes: num
     await file.syncData();
   } catch (error) {
     await file.truncate(atBytes).catch(() => undefined); // a torn line is cut off by the next call, too
-    throw diskFullOr(error, path);
+    throw diskErrorOr(error, path);
   }
   if (atBytes === 0) await syncFolder(dirname(path));
 }

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import type { Bytes } from "../bytes.ts";
-import { ConfigurationError, DiskFullError, NotFoundError, TooLargeError } from "../errors.ts";
+import { ConfigurationError, DiskFailedError, DiskFullError, NotFoundError, TooLargeError } from "../errors.ts";
 import { type ByteStream, byteStream, collect, consume } from "../streams.ts";
 import { readNamedFile } from "./named_file.ts";
 import { openRegular } from "./regular_file.ts";
@@ -13,6 +13,15 @@ const SECRET_LIMIT_BYTES = 64 * 1024;
 const LINE_FEED = 0x0a;
 /** A temporary file of ours, and of nobody else. */
 const TEMPORARY_NAME = /^\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.partial$/;
+
+const FULL = "the disk is full";
+/** Why a disk takes nothing, by the code of the system call. */
+const DISK_FAULTS: Readonly<Record<string, string>> = {
+  ENOSPC: FULL,
+  EDQUOT: FULL,
+  EIO: "the disk fails",
+  EROFS: "the disk is read-only",
+};
 
 /** Size and time of a file. */
 export interface FileFacts {
@@ -179,7 +188,7 @@ export class AtomicFile implements Disposable {
       lockQuietly(file);
       return new AtomicFile(path, temporaryPath, file);
     } catch (error) {
-      throw diskFullOr(error, path);
+      throw diskErrorOr(error, path);
     }
   }
 
@@ -188,7 +197,7 @@ export class AtomicFile implements Disposable {
     try {
       for (let offset = 0; offset < bytes.byteLength;) offset += this.#file.writeSync(bytes.subarray(offset));
     } catch (error) {
-      throw diskFullOr(error, this.path);
+      throw diskErrorOr(error, this.path);
     }
   }
 
@@ -197,7 +206,7 @@ export class AtomicFile implements Disposable {
     try {
       for (let offset = 0; offset < bytes.byteLength;) offset += await this.#file.write(bytes.subarray(offset));
     } catch (error) {
-      throw diskFullOr(error, this.path);
+      throw diskErrorOr(error, this.path);
     }
   }
 
@@ -213,7 +222,7 @@ export class AtomicFile implements Disposable {
       await this.#file.sync();
       await Deno.rename(this.temporaryPath, path);
     } catch (error) {
-      throw diskFullOr(error, path);
+      throw diskErrorOr(error, path);
     }
     this.#state = "done";
     this.#file.close();
@@ -227,7 +236,7 @@ export class AtomicFile implements Disposable {
       await linkOrMove(this.temporaryPath, this.path);
     } catch (error) {
       if (error instanceof Deno.errors.AlreadyExists) return false;
-      throw diskFullOr(error, this.path);
+      throw diskErrorOr(error, this.path);
     }
     this[Symbol.dispose]();
     await syncFolder(dirname(this.path));
@@ -238,7 +247,7 @@ export class AtomicFile implements Disposable {
     if (this.#state === "done") return;
     this.#state = "done";
     closeQuietly(this.#file);
-    removeQuietly(this.temporaryPath);
+    removeOrLeave(this.temporaryPath);
   }
 }
 
@@ -363,13 +372,13 @@ export async function lockFile(path: string, { create = true } = {}): Promise<Di
   return undefined;
 }
 
-/** Makes what was made, renamed and removed in a folder survive a power cut. */
+/** Makes what was made, renamed and removed in a folder survive a power cut. @throws {DiskFullError}, {DiskFailedError} */
 export async function syncFolder(path: string): Promise<void> {
-  const folder = await Deno.open(path, { read: true });
+  using folder = await Deno.open(path, { read: true });
   try {
     await folder.sync();
-  } finally {
-    folder.close();
+  } catch (error) {
+    throw diskErrorOr(error, path);
   }
 }
 
@@ -390,6 +399,15 @@ function closeQuietly(file: Deno.FsFile): void {
   }
 }
 
+/** On a disk that has failed or is read-only by now it stays, and is swept later: the error that led here is the one to tell. */
+function removeOrLeave(path: string): void {
+  try {
+    removeQuietly(path);
+  } catch {
+    return;
+  }
+}
+
 function removeQuietly(path: string): boolean {
   try {
     Deno.removeSync(path);
@@ -400,9 +418,10 @@ function removeQuietly(path: string): boolean {
   }
 }
 
-/** The error of a write: {@link DiskFullError} where the disk was full. */
-export function diskFullOr(error: unknown, path: string): unknown {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
-  return new DiskFullError(`Cannot write "${path}": the disk is full`, { cause: error });
+/** The error of a write: {@link DiskFullError} or {@link DiskFailedError} where the disk is to blame. */
+export function diskErrorOr(error: unknown, path: string): unknown {
+  const reason = DISK_FAULTS[error instanceof Error && "code" in error ? String(error.code) : ""];
+  if (reason === undefined) return error;
+  const ErrorClass = reason === FULL ? DiskFullError : DiskFailedError;
+  return new ErrorClass(`Cannot write "${path}": ${reason}`, { cause: error });
 }

@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { ConflictError } from "../errors.ts";
 import { collect } from "../streams.ts";
-import { diskFullOr, ensureFolder, openFile, syncFolder } from "./files.ts";
+import { diskErrorOr, ensureFolder, openFile, syncFolder } from "./files.ts";
 import { RandomReader } from "./random_reader.ts";
 
 const PRIVATE_FILE_MODE = 0o600;
@@ -95,7 +95,7 @@ export class PartialFile implements Disposable {
       this.#file.seekSync(offset, Deno.SeekMode.Start);
       for (let done = 0; done < bytes.byteLength;) done += this.#file.writeSync(bytes.subarray(done));
     } catch (error) {
-      throw diskFullOr(error, this.path);
+      throw diskErrorOr(error, this.path);
     }
   }
 
@@ -107,7 +107,7 @@ export class PartialFile implements Disposable {
       const bytes = encoder.encode(isFirst && this.#lines.statSync().size > 0 ? `\n${line}\n` : `${line}\n`);
       for (let done = 0; done < bytes.byteLength;) done += this.#lines.writeSync(bytes.subarray(done));
     } catch (error) {
-      throw diskFullOr(error, this.path);
+      throw diskErrorOr(error, this.path);
     }
   }
 
@@ -134,7 +134,7 @@ export class PartialFile implements Disposable {
       await this.#file.sync();
       await Deno.rename(this.#data, this.path);
     } catch (error) {
-      throw diskFullOr(error, this.path);
+      throw diskErrorOr(error, this.path);
     }
     removeIfThere(this.#journal);
     this[Symbol.dispose]();
@@ -185,7 +185,7 @@ function openOwn(data: string, path: string, mode: number): Deno.FsFile {
   try {
     return Deno.openSync(data, { read: true, write: true, create: true, mode });
   } catch (error) {
-    throw diskFullOr(error, path);
+    throw diskErrorOr(error, path);
   }
 }
 

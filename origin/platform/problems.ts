@@ -57,6 +57,7 @@ const STATUS: Readonly<Record<ErrorCode, ContentfulStatusCode>> = {
   timeout: 408,
   integrity: INTERNAL,
   disk_full: 507,
+  disk_failed: 507,
   docker: INTERNAL,
   partial: INTERNAL,
   interrupted: 503,

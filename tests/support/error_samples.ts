@@ -21,6 +21,7 @@ export const ERROR_SAMPLES: readonly errors.TallyError[] = [
   new errors.UpstreamTimeoutError("API", "m"),
   new errors.IntegrityError("m"),
   new errors.DiskFullError("m"),
+  new errors.DiskFailedError("m"),
   new errors.DockerError("m"),
   new errors.PartialError("m"),
   new errors.InterruptedError("m"),

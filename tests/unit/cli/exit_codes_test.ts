@@ -13,6 +13,7 @@ const CONTRACT = {
   upstream: 6,
   integrity: 7,
   disk_full: 8,
+  disk_failed: 8,
   docker: 9,
   interrupted: 130,
   internal: 1,

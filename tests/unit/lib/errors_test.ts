@@ -24,6 +24,7 @@ const EXAMPLES: Record<ErrorCode, (options: ErrorOptions) => TallyError> = {
   timeout: (options) => new errors.UpstreamTimeoutError("device", "message", options),
   integrity: (options) => new errors.IntegrityError("message", options),
   disk_full: (options) => new errors.DiskFullError("message", options),
+  disk_failed: (options) => new errors.DiskFailedError("message", options),
   docker: (options) => new errors.DockerError("message", options),
   interrupted: (options) => new errors.InterruptedError("message", options),
   internal: (options) => new TallyError("internal", "message", options),
