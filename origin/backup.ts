@@ -1,10 +1,10 @@
 import { createHash, type Hash } from "node:crypto";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { tarEnd, tarHeader, tarPadding } from "../lib/docker/tar.ts";
 import { ConflictError, IntegrityError, InvalidInputError } from "../lib/errors.ts";
 import { consume } from "../lib/streams.ts";
 import { type Clock, systemClock } from "../lib/system/clock.ts";
-import { AtomicFile, openFile } from "../lib/system/files.ts";
+import { AtomicFile, openFile, sweepPartialFiles } from "../lib/system/files.ts";
 import { folderState, workFolder } from "../lib/system/folders.ts";
 import {
   archiveSize,
@@ -52,6 +52,7 @@ export async function backupOrigin(options: BackupOptions): Promise<BackupResult
   await using capture = await workFolder(captureFolder(dataDir));
   if (capture === undefined) throw new ConflictError(`Another backup of "${dataDir}" is being made`);
   const files = await captureOrigin({ dataDir, folder: capture.path, clock, signal });
+  await sweepPartialFiles(dirname(out)); // of a backup that was killed
   using archive = await AtomicFile.create(out);
   const manifest = encodeManifest({ createdMs: clock.now(), files });
   if (manifest.byteLength > MANIFEST_LIMIT_BYTES) {

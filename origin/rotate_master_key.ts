@@ -1,7 +1,7 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ConfigurationError, ConflictError } from "../lib/errors.ts";
 import { type Clock, systemClock } from "../lib/system/clock.ts";
-import { lockFile } from "../lib/system/files.ts";
+import { lockFile, sweepPartialFiles } from "../lib/system/files.ts";
 import { makePresent, missingMasterKey, presentMasterId } from "./content_keys.ts";
 import {
   type MasterKey,
@@ -46,6 +46,7 @@ export async function rotateMasterKey(
   using state = await State.open(dataDir, clock.now());
   using lock = await lockFile(join(dataDir, "rotation.lock"));
   if (lock === undefined) throw new ConflictError("Another rotation of the master key is at work");
+  await sweepPartialFiles(dirname(source.path)); // of a rotation that was killed: there a master key may lie
   const keys = await readMasterKeys(source);
   const next = await nextKey(state, source, keys);
   const all = [next, ...keys.filter(({ id }) => id !== next.id)];

@@ -5,6 +5,7 @@ import type { Handler } from "../lib/http/listening.ts";
 import { OPEN_FILES_LIMIT, serveHttp } from "../lib/http/server.ts";
 import { type Logger, silentLogger } from "../lib/log.ts";
 import { type Clock, systemClock } from "../lib/system/clock.ts";
+import { sweepPartialFiles } from "../lib/system/files.ts";
 import { openFileCount } from "../lib/system/open_files.ts";
 import { Accounts } from "./accounts.ts";
 import { createOriginApp } from "./app.ts";
@@ -75,6 +76,7 @@ export async function runOrigin(
   if (accounts.count() === 0) throw notAnOrigin(dataDir);
   await removeExpired({ state, dataDir, nowMs: clock.now(), strayBeforeMs: Infinity });
   await removeGarbage(await findGarbage(dataDir, Infinity));
+  await sweepPartialFiles(dataDir); // of a rotation that was killed: there a master key may lie
   const resources = new ResourceStore(resourcesFolder(dataDir));
   const objects = new ObjectFolder(state, objectsFolder(dataDir));
   const organizations = new Organizations({ state, clock });

@@ -10,6 +10,7 @@ import {
   AtomicFile,
   fileFacts,
   isSymbolicLink,
+  listFolders,
   openFile,
   readSmallFile,
   removeFile,
@@ -131,7 +132,10 @@ export class BigPartCache {
   /** Removes what killed processes left half written. @throws {ConfigurationError} what should be the folder is none */
   async sweep(): Promise<number> {
     try {
-      return await sweepPartialFiles(join(this.#root, STAGING_FOLDER));
+      const folders = (await listFolders(this.#root)).map((name) => join(this.#root, name));
+      let count = 0;
+      for (const folder of [this.#root, ...folders]) count += await sweepPartialFiles(folder);
+      return count;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotADirectory)) throw error;
       throw new ConfigurationError([`The cache folder "${this.#root}" is not a folder`], { cause: error });
