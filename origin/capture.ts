@@ -34,14 +34,13 @@ const PAIR_LIMIT_MS = 30_000;
  */
 export async function captureOrigin(options: CaptureOptions): Promise<BackupFile[]> {
   const { dataDir, folder, clock, signal } = options;
-  const endMs = clock.now() + PAIR_LIMIT_MS;
   const linked = new Set<string>();
-  for (;;) {
+  for (let waitedMs = 0;; waitedMs += PAUSE_MS) {
     const objects = await captureObjects(dataDir, folder, linked);
     const resources = await captureResources(dataDir, folder, signal);
     const torn = tornPair(objects, resources);
     if (torn === undefined) return [...objects.map(objectFile), ...resources, await describe(folder, DATABASE_NAME)];
-    if (clock.now() > endMs) throw tornError(torn);
+    if (waitedMs >= PAIR_LIMIT_MS) throw tornError(torn);
     await clock.sleep(PAUSE_MS, signal);
     await removeFolder(resourcesFolder(folder));
     await removeFile(join(folder, DATABASE_NAME));

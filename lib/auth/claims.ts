@@ -114,7 +114,7 @@ function checkForm(token: string): void {
 
 function checkTimes({ exp, nbf }: JWTPayload, nowSeconds: number): void {
   if (typeof exp !== "number") throw invalid("it has no expiry");
-  if (exp <= nowSeconds - LEEWAY_SECONDS) throw invalid("it has expired");
+  if (exp <= nowSeconds - LEEWAY_SECONDS) throw invalid("it has expired, by the clock of this machine");
   if (typeof nbf === "number" && nbf > nowSeconds + LEEWAY_SECONDS) throw invalid("it is not valid yet");
 }
 
@@ -143,7 +143,7 @@ function translate(error: unknown, jwksUrl: URL): unknown {
   }
   if (error instanceof errors.JWKSTimeout) return unreachable(jwksUrl);
   if (error instanceof errors.JWKSInvalid) return notKeys(jwksUrl);
-  if (error instanceof errors.JWTExpired) return invalid("it has expired", error);
+  if (error instanceof errors.JWTExpired) return invalid("it has expired, by the clock of this machine", error);
   if (error instanceof errors.JWTClaimValidationFailed) {
     return invalid(`its claim "${error.claim}" is not accepted`, error);
   }

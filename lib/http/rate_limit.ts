@@ -25,6 +25,8 @@ export class RateLimit {
   readonly #bytesPerSecond: number;
   readonly #clock: Clock;
   #freeAtMs = -Infinity;
+  /** Taken by those who still wait. */
+  #waitingBytes = 0;
 
   /** The rate counts from the first byte that is taken. */
   constructor(bytesPerSecond: number, clock: Clock) {
@@ -41,9 +43,17 @@ export class RateLimit {
   /** Resolves when `sizeBytes` more may pass; who asks first is served first. */
   async take(sizeBytes: number, signal?: AbortSignal): Promise<void> {
     const nowMs = this.#clock.now();
-    const startMs = Math.max(this.#freeAtMs, nowMs - BURST_MS);
+    const owedMs = this.#waitingBytes / this.#bytesPerSecond * 1000;
+    const freeAtMs = Math.min(this.#freeAtMs, nowMs + owedMs); // it is later only when the clock was set back
+    const startMs = Math.max(freeAtMs, nowMs - BURST_MS);
     this.#freeAtMs = startMs + sizeBytes / this.#bytesPerSecond * 1000;
-    if (this.#freeAtMs > nowMs) await this.#clock.sleep(this.#freeAtMs - nowMs, signal);
+    if (this.#freeAtMs <= nowMs) return;
+    this.#waitingBytes += sizeBytes;
+    try {
+      await this.#clock.sleep(this.#freeAtMs - nowMs, signal);
+    } finally {
+      this.#waitingBytes -= sizeBytes;
+    }
   }
 }
 

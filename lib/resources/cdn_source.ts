@@ -2,7 +2,7 @@ import { renewedStore } from "../cdn/renewed_store.ts";
 import type { ObjectStore } from "../cdn/store.ts";
 import { readCdnFile } from "../config/cdn_file.ts";
 import { NotSignedInError } from "../errors.ts";
-import type { Clock } from "../system/clock.ts";
+import { type Clock, stillHolds } from "../system/clock.ts";
 import type { ReadApiResource } from "./small_part.ts";
 
 /** Name of the CDN settings in the API's empty folder. */
@@ -39,7 +39,7 @@ export function cdnSource(deps: CdnSourceDeps): () => Promise<ObjectStore> {
   const present = (): Known => {
     const account = deps.account();
     if (account === undefined) throw new NotSignedInError("Nobody is signed in on this device");
-    if (known?.account === account && deps.clock.now() <= known.untilMs) return known;
+    if (known?.account === account && stillHolds(known.untilMs, BELIEVED_MS, deps.clock.now())) return known;
     const yaml = readSettings(deps);
     const found = { account, untilMs: deps.clock.now() + BELIEVED_MS, yaml, store: yaml.then(deps.open) };
     known = found;

@@ -23,3 +23,11 @@ export const systemClock: Clock = {
       signal?.addEventListener("abort", stop, { once: true });
     }),
 };
+
+/**
+ * Whether what holds for `forMs`, and so until `untilMs`, still does. Not when it would hold for longer than that: the clock was set back
+ * behind its beginning then, and it might hold for years.
+ */
+export function stillHolds(untilMs: number, forMs: number, nowMs: number): boolean {
+  return nowMs < untilMs && untilMs - nowMs <= forMs;
+}

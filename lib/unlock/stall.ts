@@ -2,7 +2,7 @@ import type { Clock } from "../system/clock.ts";
 
 /**
  * Runs work that must move on: its signal is aborted when it has not called `moved` for `limitMs`, or together with the
- * caller's signal.
+ * caller's signal. It is looked at once in `limitMs`, by sleeping and not by the time, which may be set meanwhile.
  *
  * @throws what `work` throws, or what `stalled` makes when it was aborted for standing still
  */
@@ -10,18 +10,19 @@ export async function whileMoving<T>(
   work: (signal: AbortSignal, moved: () => void) => Promise<T>,
   { clock, limitMs, signal, stalled }: { clock: Clock; limitMs: number; signal: AbortSignal; stalled: () => Error },
 ): Promise<T> {
-  let lastMs = clock.now();
+  let hasMoved = false;
   let standsStill = false;
   const over = new AbortController();
   const abort = new AbortController();
   const watch = async () => {
-    for (let leftMs = limitMs; leftMs > 0; leftMs = lastMs + limitMs - clock.now()) {
-      await clock.sleep(leftMs, over.signal);
-    }
+    do {
+      hasMoved = false;
+      await clock.sleep(limitMs, over.signal);
+    } while (hasMoved);
     standsStill = true;
     abort.abort();
   };
-  const working = work(AbortSignal.any([signal, abort.signal]), () => lastMs = clock.now());
+  const working = work(AbortSignal.any([signal, abort.signal]), () => hasMoved = true);
   const watching = watch().catch(() => undefined); // the work was over first
   try {
     return await working;

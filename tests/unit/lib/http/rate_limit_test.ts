@@ -70,3 +70,16 @@ Deno.test("limitedClient() holds for what is sent and what comes", async () => {
   await put.body.cancel();
   assert(Math.abs((clock.now() - sentMs) / 2000 - 1) < 0.06);
 });
+
+Deno.test("RateLimit waits no longer when the clock is set back, by an hour or ten years", async () => {
+  for (const backMs of [3600_000, 10 * 365 * 24 * 3600_000]) {
+    const clock = testClock();
+    const limit = new RateLimit(1000, clock);
+    await limit.take(1000);
+    clock.advance(-backMs);
+    await limit.take(1000);
+    await limit.take(1000);
+    assert(clock.sleeps.slice(1).every((ms) => ms <= 1000), clock.sleeps.join());
+    assert(clock.sleeps.slice(1).reduce((sum, ms) => sum + ms, 0) >= 1800, clock.sleeps.join());
+  }
+});

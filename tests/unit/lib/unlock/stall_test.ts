@@ -45,3 +45,22 @@ Deno.test("whileMoving() passes results, errors and the caller's abort through",
   caller.abort();
   await assert.rejects(work, /aborted/);
 });
+
+Deno.test("whileMoving() is not moved by a clock that is set", async () => {
+  for (const jumpMs of [-3600_000, 3600_000, 10 * 365 * 24 * 3600_000, -10 * 365 * 24 * 3600_000]) {
+    let move = () => {};
+    let sleeps = 0;
+    const clock = testClock(() => {
+      if (++sleeps !== 1) return;
+      move();
+      clock.advance(jumpMs);
+    });
+    const work = (signal: AbortSignal, moved: () => void) => {
+      move = moved;
+      return hanging(signal);
+    };
+    const signal = new AbortController().signal;
+    await assert.rejects(whileMoving(work, { clock, limitMs: LIMIT_MS, signal, stalled }), /it stands still/);
+    assert.deepEqual(clock.sleeps, [LIMIT_MS, LIMIT_MS], String(jumpMs));
+  }
+});
