@@ -33,7 +33,7 @@ import { type LoadResource, resourceLoader } from "./resources/load.ts";
 import { apiResourceReader, type ReadApiResource } from "./resources/small_part.ts";
 import type { FindResource } from "./resources/open_resource.ts";
 import { type StageUpload, uploadStager } from "./resources/upload.ts";
-import { resourcesInV2 } from "./services_v2.ts";
+import { openState, resourcesInV2 } from "./services_v2.ts";
 import { watched } from "./streams.ts";
 import type { Clock } from "./system/clock.ts";
 import { readSecretFile } from "./system/files.ts";
@@ -83,6 +83,7 @@ export async function createServices(
   const cache = new BigPartCache(settings.modelCacheDir, quota);
   const media = new Media(settings.mediaDirs ?? [], log);
   await cache.sweep();
+  const state = await openState(settings, { log, clock });
   const library = await accelerator(settings.cryptoAccel, settings.cryptoLibrary, log);
   const sharedKey = once(async () => aesKey(await resourceKeyString(), library));
   const sendSmallPart = (request: { folder: string; name: string; data: Bytes }, signal?: AbortSignal) =>
@@ -104,6 +105,7 @@ export async function createServices(
         cdn,
         media,
         quota,
+        state,
         log,
         clock,
       });
@@ -113,7 +115,7 @@ export async function createServices(
     log,
     clock,
   });
-  const v2 = resourcesInV2(settings, { apiDeps, session, hardware, cdn, media, quota, log, clock });
+  const v2 = resourcesInV2(settings, { apiDeps, session, hardware, cdn, media, quota, state, log, clock });
   const v1 = {
     load: resourceLoader({ readApiResource, cdn, media, cache, sharedKey, log, clock }),
     stage: uploadStager({ requireApi, sendSmallPart, cdn, cache, sharedKey, log }),

@@ -22,7 +22,7 @@ import type { StageUpload } from "./resources/upload.ts";
 import { v2Stager } from "./resources/upload_v2.ts";
 import { publisherKey } from "./split/manifest_signature.ts";
 import type { ByteStream } from "./streams.ts";
-import type { Clock } from "./system/clock.ts";
+import { type Clock, stillHolds } from "./system/clock.ts";
 import { Turns } from "./system/turns.ts";
 
 /** What format v2 adds to a device. */
@@ -43,6 +43,26 @@ export interface ServicesV2 {
   settled(): Promise<void>;
 }
 
+/** What this device keeps for itself. One process has one of it: it remembers what it has seen. */
+export interface DeviceState {
+  readonly folder: StateFolder;
+  readonly floors: Floors;
+}
+
+/** Opens `STATE_DIR`, and removes what killed processes have left half written there. Where it cannot be read, who needs it is told. */
+export async function openState(
+  { stateDir, resourceApiUrl }: Settings,
+  { log, clock }: { log: Logger; clock: Clock },
+): Promise<DeviceState> {
+  const folder = new StateFolder(stateDir, clock);
+  try {
+    await folder.sweep();
+  } catch (error) {
+    log.warning("state_not_swept", { why: messageOf(error) });
+  }
+  return { folder, floors: new Floors({ folder, api: resourceApiUrl.href, clock }) };
+}
+
 /** What it is made from. */
 export interface ServicesV2Deps {
   readonly apiDeps: ApiCallsDeps;
@@ -51,6 +71,7 @@ export interface ServicesV2Deps {
   readonly cdn: () => Promise<ObjectStore>;
   readonly media?: Media;
   readonly quota: CacheQuota;
+  readonly state: DeviceState;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -60,13 +81,11 @@ const NOT_OFFERED_MS = 10 * 60_000;
 
 /** Puts the parts of format v2 together. Nothing is read, written or asked before it is needed. */
 export function resourcesInV2(settings: Settings, deps: ServicesV2Deps): ServicesV2 {
-  const { apiDeps, session, hardware, cdn, media, quota, log, clock } = deps;
+  const { apiDeps, session, hardware, cdn, media, quota, state: { folder, floors }, log, clock } = deps;
   const api = new V2Api({ ...apiDeps, tokens: session });
   const isOffered = offerMemory((signal) => api.offer(signal), clock);
-  const folder = new StateFolder(settings.stateDir, clock);
   const address = settings.resourceApiUrl.href;
   const enrolment = new Enrolment({ folder, api: address, hardware, enroll: (...call) => api.enroll(...call), log });
-  const floors = new Floors({ folder, api: address, clock });
   const cache = new ContentCache(settings.modelCacheDir, quota);
   const pending = new Turns();
   const downloads = new UnitDownloads({ cache, pending, log, clock });
@@ -130,7 +149,7 @@ function offerMemory(ask: (signal?: AbortSignal) => ReturnType<V2Api["offer"]>, 
   let yes = false;
   return async (signal) => {
     if (yes) return true;
-    if (clock.now() < noUntilMs) return false;
+    if (stillHolds(noUntilMs, NOT_OFFERED_MS, clock.now())) return false;
     const answer = await ask(signal);
     yes = answer === "yes";
     if (answer === "no") noUntilMs = clock.now() + NOT_OFFERED_MS;

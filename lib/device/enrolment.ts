@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { HardwareFacts } from "../hardware/probe.ts";
 import type { Logger } from "../log.ts";
-import { deviceKey, type OwnKey } from "./device_key.ts";
+import { deviceKey, deviceKid, type OwnKey } from "./device_key.ts";
 import type { StateFile, StateFolder } from "./state_folder.ts";
 
 const publisherSchema = z.object({
@@ -109,7 +109,13 @@ export class Enrolment {
   }
 
   async #openKey(): Promise<OwnKey> {
-    return await deviceKey(this.#deps.folder, await this.#deps.hardware());
+    const { folder, hardware, log } = this.#deps;
+    const before = await deviceKid(folder);
+    const key = await deviceKey(folder, await hardware());
+    if (before === undefined) {
+      log.warning("device_key_made", { kid: key.kid, why: `there was none in "${folder.path}"` });
+    }
+    return key;
   }
 }
 

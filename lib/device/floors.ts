@@ -33,12 +33,14 @@ export const FLOORS_FILE: StateFile<FloorFile> = {
 
 /**
  * What this device has seen and does not go back behind: the highest `seq` of each resource, and the time. Both survive a power cut; only
- * who may write below `STATE_DIR` can lower them.
+ * who may write below `STATE_DIR` can lower them, and not for a process that runs.
  */
 export class Floors {
   readonly #folder: StateFolder;
   readonly #api: string;
   readonly #clock: Clock;
+  /** The highest of all that this process has read and written. */
+  #highest: FloorFile = { v: 1, clockMs: 0, seq: {} };
 
   /** @param api address of the API: the same names at another one are other resources */
   constructor({ folder, api, clock }: { folder: StateFolder; api: string; clock: Clock }) {
@@ -71,11 +73,9 @@ export class Floors {
       const { clockMs, seq } = await this.#read();
       const floor = seq[key] ?? 0;
       if (claim.seq < floor) throw olderVersion(claim, floor);
-      await this.#folder.write(FLOORS_FILE.name, {
-        v: 1,
-        clockMs: Math.max(clockMs, nowMs),
-        seq: { ...seq, [key]: claim.seq },
-      });
+      const raised: FloorFile = { v: 1, clockMs: Math.max(clockMs, nowMs), seq: { ...seq, [key]: claim.seq } };
+      await this.#folder.write(FLOORS_FILE.name, raised);
+      this.#highest = higher(this.#highest, raised);
     });
   }
 
@@ -84,8 +84,16 @@ export class Floors {
   }
 
   async #read(): Promise<FloorFile> {
-    return await this.#folder.read(FLOORS_FILE) ?? { v: 1, clockMs: 0, seq: {} };
+    const file = await this.#folder.read(FLOORS_FILE);
+    if (file !== undefined) this.#highest = higher(this.#highest, file);
+    return this.#highest;
   }
+}
+
+function higher(one: FloorFile, other: FloorFile): FloorFile {
+  const seq = { ...one.seq };
+  for (const [key, floor] of Object.entries(other.seq)) seq[key] = Math.max(seq[key] ?? 0, floor);
+  return { v: 1, clockMs: Math.max(one.clockMs, other.clockMs), seq };
 }
 
 /** What is said of a version that a newer one has gone before. */

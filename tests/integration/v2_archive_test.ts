@@ -9,7 +9,7 @@ import { openStore } from "../../lib/cdn/open.ts";
 import { parseSettings } from "../../lib/config/config.ts";
 import { httpClient } from "../../lib/http/client.ts";
 import { silentLogger } from "../../lib/log.ts";
-import { resourcesInV2 } from "../../lib/services_v2.ts";
+import { openState, resourcesInV2 } from "../../lib/services_v2.ts";
 import { collect } from "../../lib/streams.ts";
 import { systemClock } from "../../lib/system/clock.ts";
 import { FACTS } from "../support/hardware_facts.ts";
@@ -43,6 +43,7 @@ async function archiveOpener(site: OriginSite, path: string, flags: Record<strin
     hardware: () => Promise.resolve(FACTS),
     cdn: () => Promise.resolve(store),
     quota: new CacheQuota(settings.modelCacheDir, { quotaBytes: undefined, clock: systemClock }),
+    state: await openState(settings, { log: silentLogger, clock: systemClock }),
   });
   const { email } = await site.user("CompanionPC", `${crypto.randomUUID()}@example.com`);
   await session.signIn({ email, password: PASSWORD });

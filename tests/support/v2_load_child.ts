@@ -11,7 +11,7 @@ import { httpClient } from "../../lib/http/client.ts";
 import { RateLimit } from "../../lib/http/rate_limit.ts";
 import { createLogger } from "../../lib/log.ts";
 import type { FindResource } from "../../lib/resources/open_resource.ts";
-import { resourcesInV2, type ServicesV2 } from "../../lib/services_v2.ts";
+import { openState, resourcesInV2, type ServicesV2 } from "../../lib/services_v2.ts";
 import { byteReader, type ByteStream, byteStream, consume } from "../../lib/streams.ts";
 import { type Clock, systemClock } from "../../lib/system/clock.ts";
 import { FACTS } from "./hardware_facts.ts";
@@ -100,6 +100,7 @@ async function servicesOf(job: LoadJob): Promise<ServicesV2> {
     hardware: () => Promise.resolve(FACTS),
     cdn: () => Promise.resolve(counted(store, limit)),
     quota: new CacheQuota(settings.modelCacheDir, { quotaBytes: undefined, clock }),
+    state: await openState(settings, { log, clock }),
   });
 }
 
