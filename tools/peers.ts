@@ -38,6 +38,8 @@ const ENSURE: Readonly<Record<PeerName, () => Promise<Peer>>> = {
   schemathesis: ensureSchemathesis,
   requests_oauthlib: ensureRequestsOauthlib,
   chromium: () => ensureProgram("chromium", "chromium"),
+  strace: () => ensureProgram("strace", "strace"),
+  faketime: () => ensureProgram("faketime", "faketime"),
   systemd: () => ensureProgram("systemd-analyze", "systemd"),
 };
 

@@ -23,6 +23,8 @@ export const PEER_NAMES = [
   "requests_oauthlib",
   "systemd",
   "chromium",
+  "strace",
+  "faketime",
 ] as const;
 
 /** One of {@link PEER_NAMES}. */
