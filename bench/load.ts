@@ -4,7 +4,7 @@ import { resourceKeyString } from "../lib/crypto/keys.ts";
 import { smallPartSize } from "../lib/split/plan.ts";
 import { checked, forget, onDevice } from "./device_load.ts";
 import { healthLatency } from "./health.ts";
-import { runScript, sideBySide, summary } from "./measure.ts";
+import { runScript, type Sample, sideBySide, summary } from "./measure.ts";
 import { writeRandomFile } from "./random_file.ts";
 import { formatSeconds, printTable, sampleColumns, sampleRow } from "./report.ts";
 import type { Bench } from "./run.ts";
@@ -19,8 +19,11 @@ const FETCH = `curl -fsS --aws-sigv4 aws:amz:us-east-1:s3 -u "$S3_USER" \\
   -H x-amz-content-sha256:UNSIGNED-PAYLOAD "$S3/$FOLDER/$NAME.big"`;
 const DECRYPT = 'openssl enc -d -aes-256-cbc -K "$KEY" -iv "$IV"';
 
-/** Publishing and loading a resource through a device, beside curl and openssl on the same bytes. */
-export async function benchLoad({ folder, sizeBytes, rounds, peers }: Bench): Promise<void> {
+/**
+ * Publishing and loading a resource through a device in format v1, beside curl and openssl on the same bytes.
+ * @returns the load from S3
+ */
+export async function benchLoad({ folder, sizeBytes, rounds, peers }: Bench): Promise<Sample> {
   const plainPath = join(folder, "plain");
   await writeRandomFile(plainPath, sizeBytes);
   await using site = await startSite({ folder: join(folder, "load"), s3Program: peers.versitygw });
@@ -58,6 +61,7 @@ export async function benchLoad({ folder, sizeBytes, rounds, peers }: Bench): Pr
     { ...sampleRow("upload, once", upload, summary(curl), sizeBytes), budget: "≤ 128 MiB" },
     { what: "/health meanwhile, 99th percentile", cells: [formatSeconds(latency), "", "", "", ""], budget: "≤ 20 ms" },
   ]);
+  return summary(cold);
 }
 
 function readerOf({ s3: { settings: { downloader } } }: Site): string {

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { cpus } from "node:os";
 import { formatSize } from "../lib/bytes.ts";
 import { ensureProgram } from "../tools/peers.ts";
+import { ensureAge } from "../tools/peers/age.ts";
 import { ensureDocker } from "../tools/peers/docker.ts";
 import { ensureVersitygw } from "../tools/peers/versitygw.ts";
 import { say } from "../tools/say.ts";
@@ -25,6 +26,7 @@ export interface BenchPeers {
   readonly versitygw: string;
   readonly dockerd: string;
   readonly wrk: string;
+  readonly age: string;
 }
 
 /** What every benchmark is given. */
@@ -41,8 +43,7 @@ const BENCHMARKS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   parts: benchParts,
   health: benchHealth,
   load: async (bench) => {
-    await benchLoad(bench);
-    await benchLoadV2(bench);
+    await benchLoadV2(bench, await benchLoad(bench));
     await benchResume(bench);
     await benchCrowd(bench);
   },
@@ -104,6 +105,7 @@ async function findPeers(): Promise<BenchPeers> {
     versitygw: pathOf(await ensureVersitygw()),
     dockerd: pathOf(await ensureDocker()),
     wrk: pathOf(await ensureProgram("wrk", "wrk")),
+    age: pathOf(await ensureAge()),
   };
 }
 

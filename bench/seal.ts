@@ -2,12 +2,11 @@ import { join } from "node:path";
 import { thisProgram } from "../cli/demo/this_program.ts";
 import type { SuiteName } from "../lib/crypto/suites.ts";
 import { processEnvironment } from "../lib/system/environment.ts";
-import { ensureAge } from "../tools/peers/age.ts";
 import { ensureTink } from "../tools/peers/tink.ts";
 import { runScript, type Sample, sideBySide, summary } from "./measure.ts";
 import { writeRandomFile } from "./random_file.ts";
 import { printTable, sampleColumns, sampleRow } from "./report.ts";
-import type { Bench } from "./run.ts";
+import type { Bench, BenchPeers } from "./run.ts";
 
 const COLUMNS = sampleColumns("age");
 const STOCK_TINK = join(import.meta.dirname ?? "", "../tools/peers/stock_tink.py");
@@ -15,8 +14,8 @@ const SEAL = '"${TALLY[@]}" seal "$PLAIN" --version 1 --publisher-key "$KEYS/rel
 const OPEN = '"${TALLY[@]}" open --device-key "$KEYS/device.key" --publisher-key "$KEYS/release.key.pub"';
 
 /** Sealing and opening a file with both suites, beside age and Tink for Python with the same content. All read and write files. */
-export async function benchSeal({ folder, sizeBytes, rounds }: Bench): Promise<void> {
-  const variables = await prepare(folder, sizeBytes);
+export async function benchSeal({ folder, sizeBytes, rounds, peers }: Bench): Promise<void> {
+  const variables = await prepare(folder, sizeBytes, peers);
   const sealed = await sideBySide(rounds, {
     copy: () => anew('cp "$PLAIN" "$OUT"; sync -d "$OUT"', '"$OUT"', variables),
     age: () => anew('"$AGE" -r "$RECIPIENT" -o "$BOX/age" "$PLAIN"', '"$BOX/age"', variables),
@@ -80,7 +79,7 @@ async function checked(script: string, variables: Record<string, string>): Promi
   return sample;
 }
 
-async function prepare(folder: string, sizeBytes: number): Promise<Record<string, string>> {
+async function prepare(folder: string, sizeBytes: number, peers: BenchPeers): Promise<Record<string, string>> {
   const { program, args, env } = thisProgram(processEnvironment);
   const { generateX25519Identity, identityToRecipient } = await import("age-encryption");
   const identity = await generateX25519Identity();
@@ -88,7 +87,7 @@ async function prepare(folder: string, sizeBytes: number): Promise<Record<string
     ...env,
     ...{ PLAIN: join(folder, "plain"), OUT: join(folder, "out"), BOX: join(folder, "box"), KEYS: folder, STOCK_TINK },
     TALLY_WORDS: [program, ...args].join("\n"),
-    AGE: pathOf(await ensureAge()),
+    AGE: peers.age,
     PYTHON: pathOf(await ensureTink()),
     RECIPIENT: await identityToRecipient(identity),
     CEK: "ab".repeat(32),
