@@ -181,7 +181,9 @@ export function httpCases(): ParserCase[] {
       {
         parse: clientNetwork,
         accepted: (network, address) => {
-          assert.equal(clientNetwork(address.toUpperCase()), network, "capitals make no difference");
+          if (isIP(address) !== 0) {
+            assert.equal(clientNetwork(address.toUpperCase()), network, "capitals make no difference");
+          }
           if (isIP(address) === 4) assert.equal(network, address);
           if (isIP(address) === 4) assert.equal(clientNetwork(`::ffff:${address}`), address);
         },
