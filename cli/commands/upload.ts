@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import type { Command } from "commander";
 import { UPLOADER_ROLES } from "../../lib/auth/roles.ts";
 import type { Bytes } from "../../lib/bytes.ts";
-import { NotFoundError } from "../../lib/errors.ts";
+import { NotFoundError, UsageError } from "../../lib/errors.ts";
 import { parseName } from "../../lib/split/names.ts";
 import { type ByteStream, watched } from "../../lib/streams.ts";
 import { openFile } from "../../lib/system/files.ts";
@@ -16,6 +16,7 @@ import { verb, withAccount } from "../verb.ts";
 interface UploadFlags extends AccountFlags {
   readonly folder: string;
   readonly name?: string;
+  readonly resourceFormat?: string;
 }
 
 interface Source {
@@ -50,6 +51,11 @@ export function uploadCommand(shell: Shell): Command {
 async function upload(shell: Shell, command: Command, path: string, flags: UploadFlags): Promise<void> {
   const folder = parseName("folder", flags.folder);
   const name = parseName("name", flags.name ?? basename(path));
+  if (flags.resourceFormat !== undefined && flags.email === undefined) {
+    throw new UsageError(
+      "The device service publishes in the format of its own settings: --resource-format goes with --email",
+    );
+  }
   const source = { path, folder, name, sizeBytes: await regularFileSize(path) };
   const { elapsedMs, format } = flags.email === undefined
     ? await byDevice(shell, command, source)

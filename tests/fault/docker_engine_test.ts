@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { dockerPrograms, enginePlace, startEngineIn, type TestEngine } from "../support/docker_engine.ts";
+import { engineRelay } from "../support/engine_relay.ts";
+import { eventually } from "../support/eventually.ts";
 import { faultTest } from "../support/fault_test.ts";
 import { peerPath } from "../support/peers.ts";
 import { REFERENCES, UnlockSite } from "../support/unlock_site.ts";
@@ -52,11 +54,14 @@ faultTest({
   ignore: dockerd === undefined,
 }, async () => {
   await using place = await enginePlace();
-  await using site = await UnlockSite.start({ ...place, payloadBytes: 32 * MIB });
+  await using relay = await engineRelay(place.dockerHost);
+  await using site = await UnlockSite.start({ ...relay, payloadBytes: 16 * MIB });
   await using first = await startEngineIn(place, dockerd ?? "");
+  using held = relay.hold({ afterBytes: 16 * MIB });
   await site.ask();
-  await site.until("half of it has gone out", ({ progress }) => (progress?.doneBytes ?? 0) > 32 * MIB);
+  await eventually("half of it has gone out", () => Promise.resolve(relay.isHolding()));
   await first.kill();
+  held[Symbol.dispose]();
   const { state, code, error } = await site.settled();
   assert.deepEqual({ state, code }, { state: "error", code: "docker" });
   assertSentence(error);
@@ -98,11 +103,14 @@ faultTest({
   const [program = ""] = dockerPrograms();
   await using place = await enginePlace();
   const flags = { "docker-via": "cli", "docker-program": program };
-  await using site = await UnlockSite.start({ ...place, flags, payloadBytes: 32 * MIB });
+  await using relay = await engineRelay(place.dockerHost);
+  await using site = await UnlockSite.start({ ...relay, flags, payloadBytes: 16 * MIB });
   await using first = await startEngineIn(place, dockerd ?? "");
+  using held = relay.hold({ afterBytes: 16 * MIB });
   await site.ask();
-  await site.until("half of it has gone out", ({ progress }) => (progress?.doneBytes ?? 0) > 32 * MIB);
+  await eventually("half of it has gone out", () => Promise.resolve(relay.isHolding()));
   await first.kill();
+  held[Symbol.dispose]();
   const { state, code, error } = await site.settled();
   assert.deepEqual({ state, code }, { state: "error", code: "docker" });
   assert.match(error ?? "", /^The Docker engine cannot be reached: [^\n]+$/);

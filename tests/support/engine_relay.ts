@@ -7,8 +7,10 @@ export interface EngineRelay extends AsyncDisposable {
   readonly dockerHost: string;
   /** How many loads have begun. */
   readonly loads: () => number;
-  /** Holds back all loads that begin from now on, until what it returns is disposed of. */
-  hold(): Disposable;
+  /** Whether a load is held back now. */
+  readonly isHolding: () => boolean;
+  /** Holds back all loads that begin from now on, when so many bytes have passed, until what it returns is disposed of. */
+  hold(options?: { readonly afterBytes: number }): Disposable;
 }
 
 const LOAD = /^POST \S*\/images\/load/m;
@@ -20,29 +22,42 @@ export async function engineRelay(dockerHost: string): Promise<EngineRelay> {
   const listener = Deno.listen({ transport: "unix", path });
   const open = new Set<Deno.Conn>();
   const talks: Promise<unknown>[] = [];
-  let [loads, held] = [0, Promise.resolve()];
+  let [loads, held, heldAfterBytes, isHolding] = [0, Promise.resolve(), 0, false];
   const talk = async (client: Deno.Conn) => {
-    const engine = await Deno.connect({ transport: "unix", path: dockerHost.replace("unix://", "") });
-    for (const one of [client, engine]) open.add(one);
+    open.add(client);
+    const connections = [client];
     const close = () => {
-      for (const one of [client, engine]) if (open.delete(one)) one.close();
+      for (const one of connections) if (open.delete(one)) one.close();
     };
+    let leftBytes = Infinity;
     const look = async (text: string) => {
-      if (!LOAD.test(text)) return;
-      loads++;
+      if (LOAD.test(text)) [loads, leftBytes] = [loads + 1, heldAfterBytes];
+      leftBytes -= text.length;
+      if (leftBytes > 0) return;
+      leftBytes = Infinity;
+      isHolding = true;
       await held;
+      isHolding = false;
     };
-    await Promise.allSettled([pump(client, engine, look).finally(close), pump(engine, client).finally(close)]);
+    try {
+      const engine = await Deno.connect({ transport: "unix", path: dockerHost.replace("unix://", "") });
+      open.add(engine);
+      connections.push(engine);
+      await Promise.allSettled([pump(client, engine, look).finally(close), pump(engine, client).finally(close)]);
+    } finally {
+      close();
+    }
   };
   const accepting = (async () => {
-    for await (const client of listener) talks.push(talk(client).catch(() => undefined)); // the engine may be away
+    for await (const client of listener) talks.push(talk(client).catch(onlyAway));
   })();
   return {
     dockerHost: `unix://${path}`,
     loads: () => loads,
-    hold() {
+    isHolding: () => isHolding,
+    hold({ afterBytes } = { afterBytes: 0 }) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      held = promise;
+      [held, heldAfterBytes] = [promise, afterBytes];
       return { [Symbol.dispose]: () => resolve() };
     },
     async [Symbol.asyncDispose]() {
@@ -54,6 +69,11 @@ export async function engineRelay(dockerHost: string): Promise<EngineRelay> {
       await folder[Symbol.asyncDispose]();
     },
   };
+}
+
+function onlyAway(error: unknown): void {
+  const isAway = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.ConnectionRefused;
+  if (!isAway) throw error;
 }
 
 async function pump(from: Deno.Conn, to: Deno.Conn, look: (text: string) => Promise<void> = async () => {}) {

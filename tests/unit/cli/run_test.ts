@@ -90,6 +90,7 @@ const USAGE_FAULTS: readonly [args: string[], sentence: RegExp][] = [
   [["load", "x", "-o", "-"], /give -o FILE/],
   [["status", "--format", "yaml"], /Allowed choices are text, json\.?$/m],
   [["upload", "x", "--format", "v1"], /Allowed choices are text, json\. .* that of a resource is --resource-format/],
+  [["upload", "x", "--resource-format", "v1"], /--resource-format goes with --email/],
   [["completions", "tcsh"], /Allowed choices are bash, zsh, fish/],
   [["login", "--device"], /--email is missing/],
   [["unlock"], /--email is missing/],
