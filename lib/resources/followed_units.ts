@@ -6,7 +6,7 @@ import { DiskFailedError, DiskFullError, InterruptedError, TallyError } from "..
 import type { RandomReader } from "../system/random_reader.ts";
 import type { UnitSource } from "./unit_sources.ts";
 
-/** Units that are kept in memory for a reader, from the one on that it asks for next. */
+/** Units that are kept in memory for one reader of a download, from the one on that it asks for next. */
 const KEPT_UNITS = 4;
 /** A reader that is further behind is slow: the download does not wait for it. */
 const FAR_BEHIND_UNITS = 64;
@@ -80,14 +80,19 @@ export class FollowedUnits implements UnitSource {
     return unit;
   }
 
-  /** Whether a unit that has just come is to be given to this reader. */
+  /** Whether it waits for just this unit. */
+  awaits(index: number): boolean {
+    return this.isStarved && index === this.#next;
+  }
+
+  /** Whether it will soon ask for a unit that has just come. */
   wants(index: number): boolean {
     return index >= this.#next && index < this.#next + KEPT_UNITS;
   }
 
   /** Gives it a unit, with its memory. */
   give(index: number, unit: Bytes): void {
-    if (index === this.#next && this.#arrival !== undefined) this.#arrival.resolve(unit);
+    if (this.awaits(index)) this.#arrival?.resolve(unit);
     else this.#kept.set(index, unit);
   }
 

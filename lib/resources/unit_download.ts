@@ -126,17 +126,15 @@ export class UnitDownload implements SegmentSink, Followed {
     return { opened, open: () => stop.abort() };
   }
 
+  /** To everybody who waits for it, else to one who soon will: what is kept in memory does not grow with the number of readers. */
   take(index: number, unit: Bytes): boolean {
     this.#there[index] = 1;
     this.#missing--;
-    let isKept = false;
-    for (const follower of this.#followers) {
-      if (follower.wants(index)) {
-        follower.give(index, isKept ? unit.slice() : unit);
-        isKept = true;
-      }
-    }
-    return isKept;
+    const followers = [...this.#followers];
+    const [first = followers.find((one) => one.wants(index)), ...others] = followers.filter((one) => one.awaits(index));
+    for (const other of others) other.give(index, unit.slice());
+    first?.give(index, unit);
+    return first !== undefined;
   }
 
   #isHeldBack(): boolean {

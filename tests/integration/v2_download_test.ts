@@ -213,7 +213,7 @@ Deno.test("load() in format v2 reads a far server by several ranges at a time", 
   let most = 0;
   round.cdn.fault = () => {
     most = Math.max(most, round.cdn.seen.filter(({ isOver }) => !isOver).length);
-    return { delayMs: 1 };
+    return { delayMs: 4 };
   };
   assertSame(await round.device.load(folder, name), plain);
   assert(most >= 3, `${most} at a time`);
