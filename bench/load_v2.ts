@@ -98,6 +98,7 @@ async function publish({ folder, sizeBytes, peers }: Bench, name: string): Promi
   };
   const upload = await onDevice(site, () => runScript(UPLOAD, variables));
   const KEY = await keyOf(site);
+  await site.restartDevice();
   return { site, upload, variables: { ...variables, KEY }, [Symbol.asyncDispose]: () => site[Symbol.asyncDispose]() };
 }
 

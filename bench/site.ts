@@ -21,6 +21,8 @@ export interface Site extends AsyncDisposable {
   readonly origin: Service;
   readonly s3: S3Server;
   readonly device: Service;
+  /** So that nothing of what it did before is measured; it has the same address, and the administrator is signed in. */
+  restartDevice(): Promise<void>;
   readonly cacheDir: string;
   readonly imagesPath: string;
 }
@@ -67,7 +69,8 @@ export async function startSite(
     },
     cdn: [cdnUrl.host],
   });
-  const device = started.use(await shipped.startDevice());
+  let device = await shipped.startDevice();
+  started.defer(() => device[Symbol.asyncDispose]());
   const admin = await OriginAdmin.signIn(origin.url, account, {
     clock: systemClock,
     signal: new AbortController().signal,
@@ -75,7 +78,15 @@ export async function startSite(
   await postJson(new URL("/login", device.url), account);
   const processes = started.move();
   return {
-    ...{ admin, account, origin, s3, device },
+    ...{ admin, account, origin, s3 },
+    get device() {
+      return device;
+    },
+    async restartDevice() {
+      await device[Symbol.asyncDispose]();
+      device = await shipped.startDevice();
+      await postJson(new URL("/login", device.url), account);
+    },
     cacheDir: shipped.site.settings.modelCacheDir,
     imagesPath: shipped.site.settings.imagesPath,
     [Symbol.asyncDispose]: () => processes.disposeAsync(),
