@@ -64,7 +64,7 @@ for (const program of PROGRAMS) {
     assert.deepEqual(argv, []);
     assert.equal(entrypoint_key, "main.js");
     assert.ok(v8_flags.includes("--max-semi-space-size=1"));
-    assert.deepEqual(unstable_config.features, ["no-legacy-abort", "net"]);
+    assert.deepEqual(new Set(unstable_config.features), new Set(["no-legacy-abort", "net"]));
     assert.deepEqual(env_vars_from_env_file, SITE.variables);
   });
 }
