@@ -86,16 +86,27 @@ export class NetworkSite implements AsyncDisposable {
     return `resource-${++this.#count}.bin`;
   }
 
+  /** The key of a publisher whom the origin trusts. */
+  get publisherKeyPath(): string {
+    return join(this.#folder.path, "publisher.key");
+  }
+
+  /** Settings of a CDN that is reached there. @returns path of the file */
+  async cdnFile(cdn: URL): Promise<string> {
+    const path = join(this.#folder.path, `cdn-${++this.#count}.yaml`);
+    await Deno.writeTextFile(path, await this.#cdnYaml(cdn), { mode: 0o600 });
+    return path;
+  }
+
   /** A device on these ways, on which nobody is signed in. */
   async device({ api, cdn }: Ways, format: Format, flags: Readonly<Record<string, string>> = {}): Promise<V2Device> {
-    const cdnConfig = join(this.#folder.path, `cdn-${++this.#count}.yaml`);
-    await Deno.writeTextFile(cdnConfig, await this.#cdnYaml(cdn), { mode: 0o600 });
+    const cdnConfig = await this.cdnFile(cdn);
     return await V2Device.start(this.origin, {
       clock: impatientClock,
       flags: {
         "resource-api-url": api.href,
         "cdn-config": cdnConfig,
-        "publisher-key-file": join(this.#folder.path, "publisher.key"),
+        "publisher-key-file": this.publisherKeyPath,
         "resource-format": format === "v1" ? "v1" : "auto",
         ...flags,
       },

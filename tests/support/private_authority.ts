@@ -14,8 +14,11 @@ export interface PrivateAuthority extends AsyncDisposable {
 /** `0.0.0.0` leads to this machine, too, and is not one of the addresses that proxies are never asked for. */
 const NAMES = "DNS:localhost,DNS:platform.test,IP:127.0.0.1,IP:0.0.0.0";
 
-/** Makes an authority with the real `openssl`. */
-export async function privateAuthority(openssl: string): Promise<PrivateAuthority> {
+/**
+ * Makes an authority with the real `openssl`.
+ * @param names those of the server, as `openssl` writes them; this machine unless given
+ */
+export async function privateAuthority(openssl: string, names = NAMES): Promise<PrivateAuthority> {
   const folder = await tempFolder();
   const at = (name: string) => join(folder.path, name);
   const run = async (...args: string[]) => {
@@ -26,7 +29,7 @@ export async function privateAuthority(openssl: string): Promise<PrivateAuthorit
   const authority = ["-subj", "/CN=A private authority", "-days", "2", "-keyout", "ca.key", "-out", "ca.pem"];
   await run("req", "-x509", ...newKey, ...authority);
   await run("req", ...newKey, "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr");
-  await Deno.writeTextFile(at("extensions"), `subjectAltName=${NAMES}\nbasicConstraints=CA:FALSE\n`);
+  await Deno.writeTextFile(at("extensions"), `subjectAltName=${names}\nbasicConstraints=CA:FALSE\n`);
   const signed = ["-in", "server.csr", "-out", "server.pem", "-days", "2", "-extfile", "extensions"];
   await run("x509", "-req", ...signed, "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial");
   return {
