@@ -36,7 +36,8 @@ export interface TrailOptions {
 /**
  * The trail of who did what: JSON lines in a folder, only ever appended to, each holding the hash of the one before, over the border
  * of files too. A file is named after the number of its first line. Each line is on the disk before its call returns;
- * several processes may write to one folder. A line that a power cut has torn is cut off, and the next one says so.
+ * several processes may write to one folder. A line that a power cut has torn is cut off, and the next one says so;
+ * so it does of lines that were removed under a process that runs.
  */
 export class AuditTrail {
   readonly #folder: string;
@@ -47,6 +48,8 @@ export class AuditTrail {
   #writing: Promise<void> | undefined;
   readonly #onHead: (head: TrailHead) => void;
   #toldSeq: number | undefined;
+  /** Of the last line that this process has written. */
+  #writtenSeq = 0;
 
   constructor(folder: string, clock: Clock, { limits, onHead }: TrailOptions = {}) {
     this.#folder = folder;
@@ -77,7 +80,12 @@ export class AuditTrail {
   async #append(recorded: readonly AuditEvent[]): Promise<void> {
     const names = await trailFiles(this.#folder);
     const end = await this.#end(names);
-    const events = end.tornBytes === 0 ? recorded : [tornEvent(end.tornBytes), ...recorded];
+    const isCut = end.head.seq < this.#writtenSeq;
+    const events = [
+      ...(end.tornBytes === 0 ? [] : [tornEvent(end.tornBytes)]),
+      ...(isCut ? [lostEvent(this.#writtenSeq)] : []),
+      ...recorded,
+    ];
     let head = end.head;
     const lines = events.map((one) => {
       const line = auditLine(head, one, this.#clock.now());
@@ -87,7 +95,10 @@ export class AuditTrail {
     const isFull = names.length === 0 || end.sizeBytes >= this.#limits.fileBytes;
     const name = isFull ? nameOf(end.head.seq + 1) : names[names.length - 1] ?? "";
     await appendToFile(join(this.#folder, name), utf8(lines.join("")), isFull ? 0 : end.sizeBytes);
-    if (isFull || head.seq >= (this.#toldSeq ?? 0) + TOLD_LINES || this.#toldSeq === undefined) this.#tell(head);
+    this.#writtenSeq = head.seq;
+    if (isFull || isCut || head.seq >= (this.#toldSeq ?? 0) + TOLD_LINES || this.#toldSeq === undefined) {
+      this.#tell(head);
+    }
     if (isFull) await this.#prune([...names, name]);
   }
 
@@ -139,6 +150,10 @@ async function wholeEnd(path: string, sizeBytes: number): Promise<Bytes> {
 
 function lastLineOf(lines: Bytes): string {
   return new TextDecoder().decode(lines.subarray(lines.lastIndexOf(LINE_FEED, -2) + 1, -1));
+}
+
+function lostEvent(seq: number): AuditEvent {
+  return { action: "trail_lost", resource: `lines up to ${seq} were removed`, from: "local", result: "ok" };
 }
 
 function tornEvent(tornBytes: number): AuditEvent {

@@ -69,7 +69,12 @@ faultTest({
       assert.equal(await Deno.stat(join(statePath(place), file)).catch(() => undefined), undefined, file);
     }
     assert.deepEqual(await kidsAt(site), kids);
-    await verifyTrail(join(statePath(place), "audit"));
+    const trail = join(statePath(place), "audit");
+    await verifyTrail(trail);
+    assert.match(
+      await Deno.readTextFile(join(trail, "audit-000000000001.jsonl")),
+      /"trail_lost".*lines up to \d+ were/,
+    );
     await device.stop();
   }
   await using again = await startDeviceProcess(place);

@@ -231,3 +231,20 @@ Deno.test("AuditTrail goes on after a power cut that left a long tail of zeros, 
     assert.equal(lines, 5);
   }
 });
+
+Deno.test("AuditTrail says that its lines were removed under it, all of them or the last, and goes on", async () => {
+  for (const left of [0, 2]) {
+    await using folder = await tempFolder();
+    const path = join(folder.path, "audit");
+    const trail = new AuditTrail(path, testClock());
+    for (let i = 0; i < LINES; i++) await trail.record(load(`m${i}`));
+    await rewrite(path, (await linesOf(path)).slice(0, left));
+    if (left === 0) await Deno.remove(path, { recursive: true });
+    await trail.record(load("next"));
+    await trail.record(load("last"));
+    const actions = (await linesOf(path)).map(([, line]) => JSON.parse(line));
+    assert.deepEqual(actions.slice(left).map(({ action }) => action), ["trail_lost", "load", "load"]);
+    assert.equal(actions[left].resource, `lines up to ${LINES} were removed`);
+    assert.equal((await verifyTrail(path)).lines, left + 3);
+  }
+});
