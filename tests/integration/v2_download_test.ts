@@ -176,10 +176,7 @@ Deno.test({
     const plain = keystream("disk full", 12 * MIB);
     await round.publish(plain);
     let isFull = false;
-    round.cdn.fault = (_, number) => {
-      if (number !== 1) return undefined;
-      return isFull ? undefined : { cutAfter: 3 * MIB };
-    };
+    round.cdn.fault = (_, number) => number === 0 || isFull ? undefined : { status: 503 }; // after the first run
     const { body } = await round.device.services.load(V2_RESOURCE);
     const reader = body.getReader();
     const { value } = await reader.read();
