@@ -2,7 +2,7 @@ import { AuditTrail } from "../lib/audit/audit_trail.ts";
 import { ConfigurationError, messageOf } from "../lib/errors.ts";
 import { isLoopback } from "../lib/http/loopback.ts";
 import type { Handler } from "../lib/http/listening.ts";
-import { OPEN_FILES_LIMIT, serveHttp } from "../lib/http/server.ts";
+import { serveHttp } from "../lib/http/server.ts";
 import { type Logger, silentLogger } from "../lib/log.ts";
 import { type Clock, systemClock } from "../lib/system/clock.ts";
 import { sweepPartialFiles } from "../lib/system/files.ts";
@@ -104,7 +104,7 @@ export async function runOrigin(
   try {
     const renewal = {
       onTrouble: (error: unknown) => log.error("listener_lost", { error: messageOf(error) }),
-      isCrowded: () => openFileCount(dataDir) >= OPEN_FILES_LIMIT,
+      openFiles: () => openFileCount(dataDir),
     };
     await serveHttp({ host, port, clock, handlerAt, renewal }, signal, (url) => {
       log.info("origin_listening", { url: url.href });

@@ -3,7 +3,7 @@ import type { Settings } from "../lib/config/options.ts";
 import { messageOf } from "../lib/errors.ts";
 import type { Handler } from "../lib/http/listening.ts";
 import { isLoopback } from "../lib/http/loopback.ts";
-import { OPEN_FILES_LIMIT, serveHttp } from "../lib/http/server.ts";
+import { serveHttp } from "../lib/http/server.ts";
 import { TlsFiles } from "../lib/http/tls_files.ts";
 import type { Logger } from "../lib/log.ts";
 import { serviceLog } from "../lib/logs/service_log.ts";
@@ -61,7 +61,7 @@ export async function serveDevice(
     ? undefined
     : await TlsFiles.open(tlsCertFile, tlsKeyFile);
   if (tls === undefined && !isLoopback(host)) log.warning("unencrypted", { host, reason: "TLS_CERT_FILE is not set" });
-  const renewal = { tls, onTrouble, isCrowded: () => openFileCount(stateDir) >= OPEN_FILES_LIMIT };
+  const renewal = { tls, onTrouble, openFiles: () => openFileCount(stateDir) };
   await serveHttp(
     { host, port, clock, handlerAt: () => handle, onBrokenOff, renewal },
     signal,

@@ -21,8 +21,8 @@ export interface ServerOptions {
 export interface Renewal {
   /** Serves TLS. */
   readonly tls?: TlsSource | undefined;
-  /** Whether the process has so many files open that connections without a call must go at once. */
-  readonly isCrowded?: () => boolean;
+  /** How many files and connections the process has open at least; 0 when that is not known. */
+  readonly openFiles?: () => number;
   /** Told why no connection could be taken for a moment, or why the new certificate is not used. */
   readonly onTrouble: (error: unknown) => void;
   /** How long a caller may take nothing of an answer; a minute unless given. */
@@ -31,8 +31,10 @@ export interface Renewal {
   readonly second?: (signal: AbortSignal) => Promise<void>;
 }
 
-/** No more than this is ever open for calls and what they need: the rest are connections that wait. */
-export const OPEN_FILES_LIMIT = 1024;
+/** No more than this is ever open for calls and what they need: the rest are connections that wait, and have to go at once. */
+const OPEN_FILES_LIMIT = 1024;
+/** A service at rest has half as many open; a few connections that wait cost less than the change of a listener, which may meet a new one. */
+const FEW_OPEN_FILES = 64;
 
 /** The certificate of a server, which may be exchanged while it runs. */
 export interface TlsSource {
@@ -58,7 +60,7 @@ const RETRY_AFTER_SECONDS = "10";
  * Serves HTTP until `signal` is aborted. Then new requests get 503, and those that run have ten seconds to finish before
  * they are cut off. (`Deno.HttpServer.shutdown` alone would not do: once it has been called, nothing can be cut off.)
  *
- * With `renewal`, a fresh listener takes the port over every minute, as soon as no call is under way or after another minute, and the old one closes all
+ * With `renewal`, a fresh listener takes the port over every minute in which more than a few connections may be waiting, as soon as no call is under way or after another minute, and the old one closes all
  * connections without a call: those that say nothing, those whose head comes too slowly, and those that have been idle. A call under way goes on. The
  * port is always open.
  * @param onListening called once, with the address it listens on
@@ -114,6 +116,7 @@ class RenewedServer {
     const { second = secondOfMachine } = renewal;
     let tick = second(signal);
     for (let age = 0, tlsAge = 0;;) {
+      if (age === CONNECTION_LIMIT_SECONDS && hasFewOpen(renewal)) age = 0;
       const isLate = age >= CONNECTION_LIMIT_SECONDS;
       const woken = await Promise.race([
         tick.then(() => "tick" as const),
@@ -126,7 +129,7 @@ class RenewedServer {
       if (woken === "tick" && this.#front === undefined) age++;
       if (woken === "tick") tlsAge++;
       const newTls = woken === "tick" && tlsAge % TLS_LOOK_SECONDS === 0 ? await nextPair(renewal) : undefined;
-      const isCrowded = woken === "tick" && (renewal.isCrowded?.() ?? false);
+      const isCrowded = woken === "tick" && (renewal.openFiles?.() ?? 0) >= OPEN_FILES_LIMIT;
       const isIdle = isLate && this.#current.calls.liveCount === 0;
       if (isCrowded) this.#front?.tick(1);
       const isDue = isIdle || isCrowded && this.#front === undefined || newTls !== undefined || age >= OVERDUE_SECONDS;
@@ -223,6 +226,11 @@ async function nextPair({ tls, onTrouble }: Renewal): Promise<TlsPair | undefine
   } catch (error) {
     return void onTrouble(error);
   }
+}
+
+function hasFewOpen({ openFiles }: Renewal): boolean {
+  const count = openFiles?.() ?? 0;
+  return count > 0 && count < FEW_OPEN_FILES;
 }
 
 function rethrow(error: unknown): never {
