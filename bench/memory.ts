@@ -2,6 +2,8 @@ import { descendants } from "../tools/process_tree.ts";
 
 const POLL_MS = 10;
 const KIB = 1024;
+/** ESRCH: the runtime does not always give the error a code. */
+const NO_SUCH_PROCESS = "(os error 3)";
 
 /** Most memory that a process has held at once since its start or the last {@link resetPeak}, in bytes (`VmHWM`). */
 export function peakBytes(pid: number): number {
@@ -39,7 +41,7 @@ function statusBytes(pid: number, field: string): number {
     const line = Deno.readTextFileSync(`/proc/${pid}/status`).split("\n").find((text) => text.startsWith(`${field}:`));
     return Number(/\d+/.exec(line ?? "")?.[0] ?? 0) * KIB;
   } catch (error) {
-    const hasEnded = error instanceof Error && "code" in error && error.code === "ESRCH"; // between open and read
+    const hasEnded = error instanceof Error && error.message.includes(NO_SUCH_PROCESS); // between open and read
     if (hasEnded || error instanceof Deno.errors.NotFound) return 0;
     throw error;
   }
