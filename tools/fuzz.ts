@@ -6,7 +6,7 @@ import { say } from "./say.ts";
 
 const RUNS = 1_000_000;
 /** Between two pieces Ctrl-C is heard, and progress told. */
-const PIECE_RUNS = 10_000;
+const PIECE_RUNS = 1_000;
 const PROGRESS_MS = 10_000;
 const FOUND = 1;
 const USAGE_FAULT = 2;
