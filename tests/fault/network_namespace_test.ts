@@ -79,6 +79,12 @@ const SCENARIOS: readonly Scenario[] = [
       await net.pair.rate(undefined);
     },
   },
+  {
+    operation: "load (v2)",
+    fault: "the device gets another address",
+    outcome: "goes on over new connections after 30 s of silence; same bytes",
+    run: (net) => whileBytesPass(net, "received", (net) => load(net, LARGE_BYTES), ({ pair }) => pair.newAddress()),
+  },
 ];
 
 let failures: ReadonlyMap<Scenario, unknown> | undefined;

@@ -57,8 +57,8 @@ export class NamespacePair implements AsyncDisposable {
 
   /** Gives the device another address in place of its own. */
   async newAddress(): Promise<void> {
-    await this.#ip("-n", this.device, "addr", "add", `${OTHER_DEVICE_ADDRESS}/24`, "dev", LINK);
     await this.#ip("-n", this.device, "addr", "del", `${DEVICE_ADDRESS}/24`, "dev", LINK);
+    await this.#ip("-n", this.device, "addr", "add", `${OTHER_DEVICE_ADDRESS}/24`, "dev", LINK);
   }
 
   /** Lets no more than this through, in each direction; everything without it. */
