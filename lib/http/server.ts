@@ -33,8 +33,8 @@ export interface Renewal {
 
 /** No more than this is ever open for calls and what they need: the rest are connections that wait, and have to go at once. */
 const OPEN_FILES_LIMIT = 1024;
-/** A service at rest has half as many open; a few connections that wait cost less than the change of a listener, which may meet a new one. */
-const FEW_OPEN_FILES = 64;
+/** Fewer connections that wait than this allows cost little: less than the change of a listener, which closes idle ones and may meet a new one. */
+const FEW_OPEN_FILES = 512;
 
 /** The certificate of a server, which may be exchanged while it runs. */
 export interface TlsSource {

@@ -90,19 +90,19 @@ Deno.test("serveHttp() changes no listener for the sake of a few connections", a
   await server.seconds(3 * MINUTE);
   await writeAll(connection, utf8("TP/1.1\r\nHost: localhost\r\n\r\n")); // it is open
   await get(server.url); // behind the answer of the other one
-  openFiles = 100;
+  openFiles = 600;
   await server.seconds(MINUTE);
   assert.match(await readAll(connection), /^HTTP\/1\.1 200 [^]*\r\n\r\nx$/);
 });
 
 Deno.test("serveHttp() sheds connections without a call at once when too many files are open", async () => {
-  let openFiles = 100;
+  let openFiles = 600;
   await using server = await startTimedServer(() => new Response("x"), { openFiles: () => openFiles });
   using connection = await connectAndSay(server.port, "GET / HT");
   await get(server.url);
   openFiles = Infinity;
   await server.seconds(1);
-  openFiles = 100;
+  openFiles = 600;
   assert.equal(await readAll(connection), "");
   assert.equal(await get(server.url), "x");
 });
