@@ -22,6 +22,14 @@ Deno.test("architecture: no leftovers in tests, tools and benchmarks", () => {
   assert.deepEqual(readModules(["tests", "tools", "bench"]).flatMap(checkLeftovers), []);
 });
 
+Deno.test("architecture: a support or fault test that runs our program, or has a log, records what it says where no secret may be", () => {
+  const silent = typescriptFiles(["tests/support", "tests/fault"]).filter((path) => {
+    const code = Deno.readTextFileSync(path);
+    return /\b(thisProgram|createLogger)\(/.test(code) && !/\b(record(Output|edLines)|runningService)\(/.test(code);
+  });
+  assert.deepEqual(silent, [], "see tests/support/witness.ts");
+});
+
 /** Each bad module, and what must be said about it. */
 const BAD: readonly { path: string; code: string; expected: string }[] = [
   {

@@ -6,6 +6,7 @@ import { processEnvironment } from "../../lib/system/environment.ts";
 import { post } from "./device_round.ts";
 import { FACTS } from "./hardware_facts.ts";
 import { type OriginSite, PASSWORD } from "./origin_site.ts";
+import { recordOutput } from "./witness.ts";
 
 /** Where a device keeps what it has, and what it is told. It outlives each of its processes. */
 export interface DevicePlace {
@@ -95,7 +96,7 @@ export async function startOriginProcess(
 async function startService(launch: Launch, spawn: Spawn): Promise<ServiceProcess> {
   const child = spawn(launch);
   let log = "";
-  const logged = keep(child.stderr, (text) => log += text);
+  const logged = keep(child.stderr, (text) => log += recordOutput("log of a service in a process", text));
   let said = "";
   const listening = Promise.withResolvers<string>();
   const told = keep(child.stdout, (text) => {
