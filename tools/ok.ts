@@ -10,7 +10,7 @@ interface Check {
 }
 
 const CHECK_LIMIT_MS = 5 * 60_000;
-const TEST_LIMIT_MS = 25 * 60_000;
+const TEST_LIMIT_MS = 50 * 60_000;
 
 /** Lines, branches and functions that the tests run, in per cent. Code that only runs in child processes does not count. */
 const COVERAGE_FLOOR = 90;

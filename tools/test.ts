@@ -9,7 +9,7 @@ import { TestOutput } from "./test_output.ts";
 import { leaksIn, WITNESS_VARIABLE } from "./witness.ts";
 import { judge, parseReport, type TestCase } from "./test_report.ts";
 
-const LIMIT_MS = 20 * 60_000;
+const LIMIT_MS = 45 * 60_000;
 const STALL_MS = 3 * 60_000;
 const SLOWEST_SHOWN = 5;
 const SLOW_SECONDS = 1;
