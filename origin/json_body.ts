@@ -21,11 +21,24 @@ export async function readJson<T extends z.ZodObject>(c: Context<OriginEnv>, sch
   }
   const body = requestBody(request, JSON_LIMIT_BYTES, c.env.cutOff, { wholeMs: JSON_LIMIT_MS });
   const value = parseJson(await collect(body, JSON_LIMIT_BYTES));
-  const parsed = schema.safeParse(withKeysOf(schema, value));
+  const parsed = parsedOrNone(schema, withKeysOf(schema, value));
+  if (parsed === undefined) {
+    throw new InvalidInputError("body", "A field of the body is of another type than it must be");
+  }
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const field = issue?.path.join(".") || "body";
   throw new InvalidInputError(field, `The field "${field}" of the body is missing or wrong: ${issue?.message}`);
+}
+
+/** The schema library stumbles over a `length` that is no number, in the place of a text or list: `undefined` then. */
+function parsedOrNone<T extends z.ZodObject>(schema: T, value: unknown): z.ZodSafeParseResult<z.output<T>> | undefined {
+  try {
+    return schema.safeParse(value);
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
 }
 
 function parseJson(bytes: Bytes): unknown {

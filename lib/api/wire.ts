@@ -2,6 +2,7 @@ import { z } from "zod";
 import { parseRole, type Role, ROLES, type User } from "../auth/roles.ts";
 
 const SENTENCE_LIMIT = 300;
+const TOKEN_LIMIT = 16_384;
 
 /** What the API says when it refuses a call: `{ErrorCode, Message}` of a business error, or an RFC 9457 problem body. */
 export interface Refusal {
@@ -14,7 +15,7 @@ export interface Refusal {
 // Further keys are ignored, and keys may be camel or Pascal case: .NET servers send either.
 
 /** Answer of `POST /login`: the token. */
-export const loginAnswer: z.ZodType<string> = withCamelKeys(z.object({ token: z.string().min(1).max(16_384) }))
+export const loginAnswer: z.ZodType<string> = withCamelKeys(z.object({ token: z.string().refine(isToken) }))
   .transform(({ token }) => token);
 
 /** Answer of `GET /users/current`. An unknown role is `NONE`. */
@@ -33,6 +34,11 @@ const refusalBody = withCamelKeys(z.object({
   message: z.string().nullish(),
   detail: z.string().nullish(),
 }));
+
+/** Not by `min()` and `max()`: they look at the `length` of whatever came, and stumble over one that is no number. */
+function isToken(text: string): boolean {
+  return text !== "" && text.length <= TOKEN_LIMIT;
+}
 
 /** Reads the body of a refused call; whatever is not of a known form tells nothing. */
 export function parseRefusal(text: string): Refusal {

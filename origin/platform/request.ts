@@ -111,9 +111,14 @@ export function orderBy(sort: readonly string[], columns: Readonly<Record<string
 }
 
 function parseWith<T extends z.ZodType>(schema: T, value: unknown, place: Place): z.output<T> {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new InvalidRequestError(issuesOf(parsed.error, place));
+  try {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw new InvalidRequestError(issuesOf(parsed.error, place));
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // the schema library stumbles over a `length` that is no number
+    throw new InvalidRequestError([{ loc: [place], msg: "Input should be of another type", type: "value_error" }]);
+  }
 }
 
 function parseJson(bytes: Bytes): unknown {

@@ -111,6 +111,7 @@ Deno.test("a device reads no more of JSON than it asks for", async () => {
     `{"email":"a","password":"b","${"k".repeat(10 * MIB)}":1}`,
     `{"email":${"9".repeat(60_000)},"password":"b"}`,
     ...['{"__proto__":{"email":"a","password":"b"}}', '{"constructor":{"prototype":{"email":"a"}},"password":"b"}'],
+    ...['{"email":{"length":{"toString":1}},"password":"b"}', '{"email":"a","password":{"length":[{"valueOf":1}]}}'],
     ...['{"email":["a"],"password":{"toString":"b"}}', '"\\ud800"', "\ufeff{}", "null", ""],
   ];
   for (const bomb of bombs) assert.ok(refused.includes(await post(bomb)), bomb.slice(0, 40));

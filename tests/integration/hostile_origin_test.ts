@@ -104,6 +104,10 @@ Deno.test("an origin reads no more of JSON than it asks for", async () => {
   const deep = `{"application_id":"checksum","items":[],"custom_metadata":${nested(3_000_000)}}`;
   const bodies = [
     ...["[".repeat(60_000), nested(10_000), '{"__proto__":{"email":"a","password":"b"}}', '{"email":{"toString":1}}'],
+    ...[
+      '{"email":{"length":{"toString":1}},"password":"b"}',
+      '{"application_id":"a","items":{"length":{"toString":1}}}',
+    ],
     ...["null", "", "\ufeff{}", '"\\ud800"', `{"${"k".repeat(10 * MIB)}":1}`],
   ];
   for (const body of bodies) {

@@ -31,3 +31,11 @@ Deno.test("parseRefusal() reads business errors and problem bodies, and nothing 
   ];
   for (const [text, expected] of cases) assert.deepEqual(parseRefusal(text), expected, text);
 });
+
+Deno.test("loginAnswer refuses whatever is no token, also where it pretends to have a length", () => {
+  const refused = ["", "x".repeat(16_385), 7, null, ["a"], { length: 3 }, { length: { toString: 1 } }];
+  for (const token of refused) {
+    assert.ok(!loginAnswer.safeParse({ token }).success, JSON.stringify(token)?.slice(0, 40));
+  }
+  assert.equal(loginAnswer.parse({ Token: "x".repeat(16_384) }).length, 16_384);
+});
