@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { messageOf } from "../../lib/errors.ts";
+import { InterruptedError, messageOf } from "../../lib/errors.ts";
 import { type FaultyProxy, faultyProxy } from "../../tests/support/faulty_proxy.ts";
 import { startDockerEngine } from "../../tests/support/docker_engine.ts";
 import { ensureDocker } from "../../tools/peers/docker.ts";
@@ -77,6 +77,8 @@ async function rotate(
     failure ??= error;
     stopped.abort();
   };
+  const interrupt = () => stop(new InterruptedError());
+  Deno.addSignalListener("SIGINT", interrupt);
   const stretch = () => stretches.at(-1) ?? newStretch("");
   const running = { ...parts, stretch, signal: stopped.signal, stop };
   const work = [
@@ -93,6 +95,7 @@ async function rotate(
   }
   stopped.abort();
   await Promise.all(work);
+  Deno.removeSignalListener("SIGINT", interrupt);
   printStretches(stretches, Object.keys(parts.operations));
   say(`${parts.faults.spans.length} faults: ${countedFaults(parts.faults)}`);
   const unexplained = stretches.reduce((sum, { unexplained }) => sum + unexplained, 0);
@@ -117,11 +120,15 @@ async function rotateOne({ operations, faults, random, stretch, signal, stop }: 
       if (fault !== undefined) stretch().failed++;
       else {
         stretch().unexplained++;
-        say(`${name} failed while nothing was wrong: ${messageOf(error)}`);
+        say(`${name} failed while nothing was wrong: ${messageOf(error)}${causeOf(error)}`);
       }
     }
     await pause(random() * 1_000, signal);
   }
+}
+
+function causeOf(error: unknown): string {
+  return error instanceof Error && error.cause !== undefined ? ` (${messageOf(error.cause)})` : "";
 }
 
 /** An unlock keeps an engine busy for long, and sign-ins are limited: loads and uploads come more often. */
