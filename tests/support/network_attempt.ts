@@ -170,10 +170,7 @@ export interface FrontedDevice<Fault> extends AsyncDisposable {
   readonly api: FaultPoint<Fault>;
   readonly cdn: FaultPoint<Fault>;
   readonly cachePath: string;
-  /**
-   * Calls it, over a connection of its own: one that idles may be closed while it is used again. Each minute the device takes a fresh listener, and a
-   * call whose head it has not read by then is made again.
-   */
+  /** Calls it, over a connection of its own. */
   call(path: string, init?: RequestInit): Promise<Response>;
   health(): Promise<void>;
   /** No secret may stand in what the device logs. */
@@ -197,9 +194,7 @@ export async function deviceBehind<Fault>(
   const cachePath = join(device.folder.path, "cache");
   await Deno.mkdir(cachePath, { recursive: true });
   const client = stack.adopt(Deno.createHttpClient({ poolMaxIdlePerHost: 0 }), (made) => made.close());
-  const once = (path: string, init: RequestInit = {}) => fetch(`${device.url}${path}`, { ...init, client });
-  const call = (path: string, init?: RequestInit) =>
-    once(path, init).catch((error) => wasNotTaken(error) ? once(path, init) : Promise.reject(error));
+  const call = (path: string, init: RequestInit = {}) => fetch(`${device.url}${path}`, { ...init, client });
   const owned = stack.move();
   return {
     ...{ device, api, cdn, cachePath, call },
@@ -249,9 +244,4 @@ function equal(one: Uint8Array, other: Uint8Array): boolean {
 
 function json(body: unknown): RequestInit {
   return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
-}
-
-function wasNotTaken(error: unknown): boolean {
-  const cause = error instanceof TypeError ? error.cause : undefined;
-  return cause instanceof Error && cause.message.includes("connection closed before message completed");
 }
