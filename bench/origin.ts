@@ -4,7 +4,7 @@ import { ResourceApi } from "../lib/api/client.ts";
 import { DEVICE_HEADER } from "../lib/api/v2_api.ts";
 import { httpClient } from "../lib/http/client.ts";
 import { systemClock } from "../lib/system/clock.ts";
-import { writeSmallFile } from "../lib/system/files.ts";
+import { writeSmallFile } from "../lib/system/atomic_file.ts";
 import { utf8 } from "../lib/bytes.ts";
 import { startBare } from "./health.ts";
 import { runScript } from "./measure.ts";

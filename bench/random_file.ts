@@ -1,5 +1,5 @@
 import { byteStream } from "../lib/streams.ts";
-import { writeStream } from "../lib/system/files.ts";
+import { writeStream } from "../lib/system/atomic_file.ts";
 
 const PIECE_BYTES = 64 * 1024; // what getRandomValues gives at once
 

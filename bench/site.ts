@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { OriginAdmin } from "../cli/demo/origin_admin.ts";
 import { utf8 } from "../lib/bytes.ts";
 import { systemClock } from "../lib/system/clock.ts";
-import { writeSmallFile } from "../lib/system/files.ts";
+import { writeSmallFile } from "../lib/system/atomic_file.ts";
 import { writeKeyPair } from "../lib/crypto/key_file.ts";
 import { generateJwk, publicHalf } from "../lib/crypto/okp_key.ts";
 import { ORIGIN_COMMANDS } from "../origin/commands.ts";

@@ -4,7 +4,8 @@ import { tarEnd, tarHeader, tarPadding } from "../lib/docker/tar.ts";
 import { ConflictError, IntegrityError, InvalidInputError } from "../lib/errors.ts";
 import { consume } from "../lib/streams.ts";
 import { type Clock, systemClock } from "../lib/system/clock.ts";
-import { AtomicFile, openFile, sweepPartialFiles } from "../lib/system/files.ts";
+import { AtomicFile, sweepPartialFiles } from "../lib/system/atomic_file.ts";
+import { openFile } from "../lib/system/files.ts";
 import { folderState, workFolder } from "../lib/system/folders.ts";
 import {
   archiveSize,

@@ -3,7 +3,8 @@ import { type Bytes, concat, utf8, wipe } from "../lib/bytes.ts";
 import { ConfigurationError } from "../lib/errors.ts";
 import { KNOWN_SECRETS } from "../lib/redaction/known_secrets.ts";
 import { processEnvironment } from "../lib/system/environment.ts";
-import { isSymbolicLink, readPrivateBytes, writeSmallFile } from "../lib/system/files.ts";
+import { writeSmallFile } from "../lib/system/atomic_file.ts";
+import { isSymbolicLink, readPrivateBytes } from "../lib/system/files.ts";
 
 /** A key that wraps content keys, and its name. */
 export interface MasterKey {

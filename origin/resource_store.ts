@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { NotFoundError } from "../lib/errors.ts";
 import type { ByteStream } from "../lib/streams.ts";
-import { AtomicFile, listFiles, openWholeFile, removeFile } from "../lib/system/files.ts";
+import { AtomicFile } from "../lib/system/atomic_file.ts";
+import { listFiles, openWholeFile, removeFile } from "../lib/system/files.ts";
 
 /** Where the resources of the empty folder lie: no folder can have this name. */
 export const EMPTY_FOLDER = "_";

@@ -8,7 +8,7 @@ import { NotFoundError } from "../lib/errors.ts";
 import { readForm } from "../lib/http/form.ts";
 import { requestBody } from "../lib/http/request_body.ts";
 import { type ByteStream, streamOf } from "../lib/streams.ts";
-import type { AtomicFile } from "../lib/system/files.ts";
+import type { AtomicFile } from "../lib/system/atomic_file.ts";
 import { hashOf } from "./account_routes.ts";
 import type { Accounts } from "./accounts.ts";
 import { BusinessError } from "./business_error.ts";

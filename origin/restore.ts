@@ -4,7 +4,8 @@ import { type Bytes, release } from "../lib/bytes.ts";
 import { parseTarHeader, TAR_BLOCK_BYTES, tarEnd, tarHeader, tarPadding } from "../lib/docker/tar.ts";
 import { ConflictError, IntegrityError } from "../lib/errors.ts";
 import { type ByteReader, byteReader } from "../lib/streams.ts";
-import { AtomicFile, openWholeFile } from "../lib/system/files.ts";
+import { AtomicFile } from "../lib/system/atomic_file.ts";
+import { openWholeFile } from "../lib/system/files.ts";
 import { folderState, moveFolder, workFolder } from "../lib/system/folders.ts";
 import {
   archiveSize,

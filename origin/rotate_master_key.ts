@@ -1,7 +1,8 @@
 import { dirname, join } from "node:path";
 import { ConfigurationError, ConflictError } from "../lib/errors.ts";
 import { type Clock, systemClock } from "../lib/system/clock.ts";
-import { lockFile, sweepPartialFiles } from "../lib/system/files.ts";
+import { sweepPartialFiles } from "../lib/system/atomic_file.ts";
+import { lockFile } from "../lib/system/files.ts";
 import { makePresent, missingMasterKey, presentMasterId } from "./content_keys.ts";
 import {
   type MasterKey,

@@ -5,7 +5,7 @@ import type { Handler } from "../lib/http/listening.ts";
 import { serveHttp } from "../lib/http/server.ts";
 import { type Logger, silentLogger } from "../lib/log.ts";
 import { type Clock, systemClock } from "../lib/system/clock.ts";
-import { sweepPartialFiles } from "../lib/system/files.ts";
+import { sweepPartialFiles } from "../lib/system/atomic_file.ts";
 import { openFileCount } from "../lib/system/open_files.ts";
 import { Accounts } from "./accounts.ts";
 import { createOriginApp } from "./app.ts";

@@ -2,7 +2,8 @@ import type { Command } from "commander";
 import { join } from "node:path";
 import { utf8 } from "../../lib/bytes.ts";
 import type { VersionData } from "../../lib/platform/application_wire.ts";
-import { ensureFolder, writePublicFile } from "../../lib/system/files.ts";
+import { writePublicFile } from "../../lib/system/atomic_file.ts";
+import { ensureFolder } from "../../lib/system/files.ts";
 import { acts, type PlatformAction, platformVerb } from "../platform_client.ts";
 import type { Shell } from "../shell.ts";
 

@@ -6,7 +6,7 @@ import type { VersionStanding } from "../../lib/resources/open_resource.ts";
 import type { Services } from "../../lib/services.ts";
 import { parseName } from "../../lib/split/names.ts";
 import { watched } from "../../lib/streams.ts";
-import { writeStream } from "../../lib/system/files.ts";
+import { writeStream } from "../../lib/system/atomic_file.ts";
 import { connectDevice } from "../device.ts";
 import type { LoadAnswer } from "../device_client.ts";
 import { type AccountFlags, asAccount } from "../direct.ts";

@@ -5,7 +5,7 @@ import { scratchArchive } from "../../lib/docker/scratch_archive.ts";
 import { DockerError } from "../../lib/errors.ts";
 import { watched } from "../../lib/streams.ts";
 import type { Clock } from "../../lib/system/clock.ts";
-import { writeStream } from "../../lib/system/files.ts";
+import { writeStream } from "../../lib/system/atomic_file.ts";
 import type { Bytes } from "../../lib/bytes.ts";
 
 /** The images of a demo: the names that a device expects, under a tag that belongs to this demo alone. */

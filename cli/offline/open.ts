@@ -6,7 +6,7 @@ import { type KeySource, openFiles } from "../../lib/resources/open_files.ts";
 import { trustStore } from "../../lib/split/manifest_signature.ts";
 import type { ManifestRules } from "../../lib/split/open_small_part.ts";
 import { type ByteStream, watched } from "../../lib/streams.ts";
-import { sweepPartialFiles, writeStream } from "../../lib/system/files.ts";
+import { sweepPartialFiles, writeStream } from "../../lib/system/atomic_file.ts";
 import { formatTransfer } from "../progress.ts";
 import type { Shell } from "../shell.ts";
 import { checkTarget, STDOUT } from "../target_file.ts";

@@ -6,7 +6,8 @@ import type { PlatformSettings } from "../config/platform_settings.ts";
 import { Secret } from "../config/secret.ts";
 import { TooLargeError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
-import { removeFile, sweepPartialFiles } from "../system/files.ts";
+import { sweepPartialFiles } from "../system/atomic_file.ts";
+import { removeFile } from "../system/files.ts";
 import { readPrivateFile, waitForLock, writePrivateFile } from "../system/private_files.ts";
 import type { TokenGrant } from "./token_grant.ts";
 

@@ -4,7 +4,8 @@ import { type Bytes, formatSize, jsonValue, utf8 } from "../bytes.ts";
 import { ConfigurationError, DiskFullError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { requireSpace } from "../system/disk_space.ts";
-import { ensureFolder, isTaken, readSmallFile, removeFile, writeSmallFile } from "../system/files.ts";
+import { writeSmallFile } from "../system/atomic_file.ts";
+import { ensureFolder, isTaken, readSmallFile, removeFile } from "../system/files.ts";
 import { removeUnused, touch } from "../system/used_files.ts";
 import { type CacheEntry, listEntries } from "./cache_entries.ts";
 

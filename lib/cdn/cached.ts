@@ -6,17 +6,8 @@ import { sha256Hex } from "../crypto/keys.ts";
 import { ConfigurationError, IntegrityError } from "../errors.ts";
 import { bigPartName } from "../split/plan.ts";
 import { type ByteStream, collect, watched } from "../streams.ts";
-import {
-  AtomicFile,
-  fileFacts,
-  isSymbolicLink,
-  listFolders,
-  openFile,
-  readSmallFile,
-  removeFile,
-  sweepPartialFiles,
-  writeSmallFile,
-} from "../system/files.ts";
+import { AtomicFile, sweepPartialFiles, writeSmallFile } from "../system/atomic_file.ts";
+import { fileFacts, isSymbolicLink, listFolders, openFile, readSmallFile, removeFile } from "../system/files.ts";
 import { Turns } from "../system/turns.ts";
 import { openUsed } from "../system/used_files.ts";
 import type { CacheQuota } from "./cache_quota.ts";

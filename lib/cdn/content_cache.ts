@@ -1,15 +1,8 @@
 import { join } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { IntegrityError } from "../errors.ts";
-import {
-  AtomicFile,
-  fileFacts,
-  isSymbolicLink,
-  openFile,
-  patchFile,
-  readSmallFile,
-  writeSmallFile,
-} from "../system/files.ts";
+import { AtomicFile, writeSmallFile } from "../system/atomic_file.ts";
+import { fileFacts, isSymbolicLink, openFile, patchFile, readSmallFile } from "../system/files.ts";
 import { PartialFile } from "../system/partial_file.ts";
 import { openUsed } from "../system/used_files.ts";
 import type { CacheQuota } from "./cache_quota.ts";

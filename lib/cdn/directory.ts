@@ -11,7 +11,8 @@ import {
 } from "../errors.ts";
 import type { Span } from "../http/byte_ranges.ts";
 import { type ByteStream, byteStream, consume } from "../streams.ts";
-import { AtomicFile, ensureFolder, fileFacts, listFiles, removeFile, sweepPartialFiles } from "../system/files.ts";
+import { AtomicFile, sweepPartialFiles } from "../system/atomic_file.ts";
+import { ensureFolder, fileFacts, listFiles, removeFile } from "../system/files.ts";
 import { changed } from "./answer.ts";
 import { checkObjectName } from "./object_name.ts";
 import { resolveRange } from "./range.ts";

@@ -1,6 +1,7 @@
 import type { Bytes } from "../bytes.ts";
 import { ConfigurationError } from "../errors.ts";
-import { isTaken, readSmallFile, requirePrivate, writeNewFile } from "../system/files.ts";
+import { writeNewFile } from "../system/atomic_file.ts";
+import { isTaken, readSmallFile, requirePrivate } from "../system/files.ts";
 
 const LIMIT_BYTES = 64;
 

@@ -2,14 +2,8 @@ import type { z } from "zod";
 import { type Bytes, utf8 } from "../bytes.ts";
 import { ConfigurationError, UsageError } from "../errors.ts";
 import { KNOWN_SECRETS } from "../redaction/known_secrets.ts";
-import {
-  isSymbolicLink,
-  readSecretFile,
-  removeFile,
-  writeNewFile,
-  writePublicFile,
-  writeSmallFile,
-} from "../system/files.ts";
+import { writeNewFile, writePublicFile, writeSmallFile } from "../system/atomic_file.ts";
+import { isSymbolicLink, readSecretFile, removeFile } from "../system/files.ts";
 import { readNamedFile } from "../system/named_file.ts";
 import {
   type Curve,

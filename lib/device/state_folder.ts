@@ -2,16 +2,8 @@ import { join } from "node:path";
 import { type Bytes, jsonValue, utf8, wipe } from "../bytes.ts";
 import { ConfigurationError, messageOf, UnavailableError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
-import {
-  diskErrorOr,
-  ensureFolder,
-  isTaken,
-  lockFile,
-  readSmallFile,
-  requirePrivate,
-  sweepPartialFiles,
-  writeSmallFile,
-} from "../system/files.ts";
+import { sweepPartialFiles, writeSmallFile } from "../system/atomic_file.ts";
+import { diskErrorOr, ensureFolder, isTaken, lockFile, readSmallFile, requirePrivate } from "../system/files.ts";
 import type { z } from "zod";
 
 /** A kind of file in a state folder. */

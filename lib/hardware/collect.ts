@@ -1,5 +1,5 @@
 import { utf8 } from "../bytes.ts";
-import { writePublicFile } from "../system/files.ts";
+import { writePublicFile } from "../system/atomic_file.ts";
 import { type HardwareFacts, probeHardware } from "./probe.ts";
 
 /**

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { ConfigurationError, messageOf } from "../errors.ts";
 import type { Fields } from "../log.ts";
-import { ensureLineFolder, LineFile, regularFiles, removeLineFile } from "../system/line_file.ts";
+import { removeIfThere } from "../system/files.ts";
+import { ensureLineFolder, LineFile, regularFiles } from "../system/line_file.ts";
 import { dayOf, daysBetween, inOrder, type LogName, logName, parseLogName } from "./log_name.ts";
 
 const FILE_LIMIT_BYTES = 16 * 1024 * 1024;
@@ -113,7 +114,7 @@ export class LogFiles implements Disposable {
       const isOld = daysBetween(name.day, current.day) > this.#options.retentionDays;
       if (!isOld && totalBytes <= this.#limits.totalBytes) continue;
       try {
-        removeLineFile(join(this.#folder, logName(name)));
+        removeIfThere(join(this.#folder, logName(name)));
         totalBytes -= sizeBytes;
       } catch (error) {
         this.#options.tell("log_file_stays", { file: logName(name), error: messageOf(error) });

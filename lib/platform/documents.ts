@@ -1,7 +1,7 @@
 import { UpstreamError } from "../errors.ts";
 import type { HttpClient } from "../http/client.ts";
 import { type ByteStream, collect } from "../streams.ts";
-import { writeStream } from "../system/files.ts";
+import { writeStream } from "../system/atomic_file.ts";
 import type { PlatformApi } from "./api.ts";
 import { documentAnswer, type DocumentData, documentsAnswer } from "./application_wire.ts";
 import type { ReadOptions } from "./reading.ts";

@@ -8,7 +8,7 @@ import { type PublisherKey, signManifest } from "../split/manifest_signature.ts"
 import { type SealRequest, sealResource } from "../split/seal.ts";
 import { serializeSmallPart } from "../split/small_part_v2.ts";
 import { type ByteStream, consume } from "../streams.ts";
-import { AtomicFile, sweepPartialFiles, writePublicFile, writeSmallFile } from "../system/files.ts";
+import { AtomicFile, sweepPartialFiles, writePublicFile, writeSmallFile } from "../system/atomic_file.ts";
 
 /** What is sealed into files, for whom, and where to. */
 export interface SealFilesRequest {

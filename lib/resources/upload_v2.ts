@@ -8,7 +8,7 @@ import { type PublisherKey, signManifest } from "../split/manifest_signature.ts"
 import { type SealingResource, sealResource } from "../split/seal.ts";
 import { streamOf } from "../streams.ts";
 import type { Clock } from "../system/clock.ts";
-import type { AtomicFile } from "../system/files.ts";
+import type { AtomicFile } from "../system/atomic_file.ts";
 import type { PublishedResource, PublishRequest, StageUpload } from "./upload.ts";
 
 /** What publishing in format v2 needs. */

@@ -1,19 +1,15 @@
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { ConfigurationError, DiskFailedError, DiskFullError, NotFoundError, TooLargeError } from "../errors.ts";
-import { type ByteStream, byteStream, collect, consume } from "../streams.ts";
+import { type ByteStream, byteStream, collect } from "../streams.ts";
+import { infoOf } from "./file_info.ts";
 import { readNamedFile } from "./named_file.ts";
 import { openRegular } from "./regular_file.ts";
 
-const PRIVATE_FILE_MODE = 0o600;
-const PUBLIC_FILE_MODE = 0o644;
 const PRIVATE_FOLDER_MODE = 0o700;
 const READ_SIZE_BYTES = 256 * 1024;
 const SECRET_LIMIT_BYTES = 64 * 1024;
 const LINE_FEED = 0x0a;
-/** A temporary file of ours, and of nobody else. */
-const TEMPORARY_NAME = /^\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.partial$/;
-
 const FULL = "the disk is full";
 /** Why a disk takes nothing, by the code of the system call. */
 const DISK_FAULTS: Readonly<Record<string, string>> = {
@@ -47,34 +43,18 @@ export async function temporaryFolder(prefix: string): Promise<TemporaryFolder> 
 
 /** What is known of a regular file, or `undefined` when there is none. A symbolic link is not followed and counts as none. */
 export async function fileFacts(path: string): Promise<FileFacts | undefined> {
-  try {
-    const info = await Deno.lstat(path);
-    return info.isFile ? { sizeBytes: info.size, modifiedMs: info.mtime?.getTime() ?? 0 } : undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    throw error;
-  }
+  const info = await infoOf(path);
+  return info?.isFile ? { sizeBytes: info.size, modifiedMs: info.mtime?.getTime() ?? 0 } : undefined;
 }
 
 /** Whether a path is a symbolic link, wherever it leads; one that is not there is none. */
 export async function isSymbolicLink(path: string): Promise<boolean> {
-  try {
-    return (await Deno.lstat(path)).isSymlink;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return (await infoOf(path))?.isSymlink ?? false;
 }
 
 /** Whether there is anything under a name: a file, a folder, or a symbolic link, wherever it leads. */
 export async function isTaken(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
-    throw error;
-  }
+  return await infoOf(path) !== undefined;
 }
 
 /** The whole of a small file, or `undefined` when there is none. @throws {TooLargeError} past `limitBytes`. */
@@ -162,140 +142,6 @@ async function openForRead(path: string): Promise<Deno.FsFile> {
   }
 }
 
-/**
- * A file that appears under its name whole or not at all: written beside it under a temporary name (mode 0600, unless
- * another is given), then flushed, renamed, and its folder flushed. Disposing an uncommitted file removes it. It is locked
- * while its writer lives, for {@link sweepPartialFiles}.
- */
-export class AtomicFile implements Disposable {
-  readonly path: string;
-  readonly temporaryPath: string;
-  readonly #file: Deno.FsFile;
-  #state: "open" | "done" = "open";
-
-  private constructor(path: string, temporaryPath: string, file: Deno.FsFile) {
-    this.path = path;
-    this.temporaryPath = temporaryPath;
-    this.#file = file;
-  }
-
-  /** Opens the temporary file; makes the folder where it is missing. @throws {DiskFullError} */
-  static async create(path: string, mode: number = PRIVATE_FILE_MODE): Promise<AtomicFile> {
-    const temporaryPath = join(dirname(path), `.${crypto.randomUUID()}.partial`);
-    try {
-      await ensureFolder(dirname(path));
-      const file = Deno.openSync(temporaryPath, { write: true, createNew: true, mode });
-      lockQuietly(file);
-      return new AtomicFile(path, temporaryPath, file);
-    } catch (error) {
-      throw diskErrorOr(error, path);
-    }
-  }
-
-  /** Appends all of `bytes`. @throws {DiskFullError} */
-  write(bytes: Uint8Array): void {
-    try {
-      for (let offset = 0; offset < bytes.byteLength;) offset += this.#file.writeSync(bytes.subarray(offset));
-    } catch (error) {
-      throw diskErrorOr(error, this.path);
-    }
-  }
-
-  /** Appends all of `bytes` while the process goes on; one call at a time. @throws {DiskFullError} */
-  async append(bytes: Uint8Array): Promise<void> {
-    try {
-      for (let offset = 0; offset < bytes.byteLength;) offset += await this.#file.write(bytes.subarray(offset));
-    } catch (error) {
-      throw diskErrorOr(error, this.path);
-    }
-  }
-
-  /** Gives the file exactly this mode, whatever the process's own mask is. */
-  setMode(mode: number): void {
-    Deno.chmodSync(this.temporaryPath, mode);
-  }
-
-  /** Makes the file durable and gives it its name, or another one on the same file system. @throws {DiskFullError} */
-  async commit(path: string = this.path): Promise<void> {
-    try {
-      await ensureFolder(dirname(path));
-      await this.#file.sync();
-      await Deno.rename(this.temporaryPath, path);
-    } catch (error) {
-      throw diskErrorOr(error, path);
-    }
-    this.#state = "done";
-    this.#file.close();
-    await syncFolder(dirname(path));
-  }
-
-  /** The same, unless there is something under that name already. @returns whether it has got its name */
-  async commitNew(): Promise<boolean> {
-    try {
-      await this.#file.sync();
-      await linkOrMove(this.temporaryPath, this.path);
-    } catch (error) {
-      if (error instanceof Deno.errors.AlreadyExists) return false;
-      throw diskErrorOr(error, this.path);
-    }
-    this[Symbol.dispose]();
-    await syncFolder(dirname(this.path));
-    return true;
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#state === "done") return;
-    this.#state = "done";
-    closeQuietly(this.#file);
-    removeOrLeave(this.temporaryPath);
-  }
-}
-
-/** FAT has no links: there the name is taken by an empty file, which a power cut may leave. @throws {Deno.errors.AlreadyExists} */
-async function linkOrMove(from: string, to: string): Promise<void> {
-  try {
-    await Deno.link(from, to);
-  } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotCapable) throw error;
-    (await Deno.open(to, { write: true, createNew: true })).close();
-    await Deno.rename(from, to);
-  }
-}
-
-/** Writes a small file whole, in the way of {@link AtomicFile}. */
-export async function writeSmallFile(path: string, bytes: Uint8Array): Promise<void> {
-  using file = await AtomicFile.create(path);
-  file.write(bytes);
-  await file.commit();
-}
-
-/** Writes a small file under a name that nothing has. @returns whether it did: of several at once one does */
-export async function writeNewFile(
-  path: string,
-  bytes: Uint8Array,
-  mode: number = PRIVATE_FILE_MODE,
-): Promise<boolean> {
-  using file = await AtomicFile.create(path);
-  file.write(bytes);
-  file.setMode(mode);
-  return await file.commitNew();
-}
-
-/** The same for a file that everybody may read (0644), whatever the process's own mask is. */
-export async function writePublicFile(path: string, bytes: Uint8Array): Promise<void> {
-  using file = await AtomicFile.create(path);
-  file.write(bytes);
-  await Deno.chmod(file.temporaryPath, PUBLIC_FILE_MODE);
-  await file.commit();
-}
-
-/** Writes a stream into a file, in the way of {@link AtomicFile}; on any error nothing is left and the source is cancelled. */
-export async function writeStream(path: string, stream: ByteStream): Promise<void> {
-  using file = await AtomicFile.create(path);
-  await consume(stream, (chunk) => file.append(chunk));
-  await file.commit();
-}
-
 /** Writes bytes over those at a place of a file that is there, and flushes it. */
 export async function patchFile(path: string, offset: number, bytes: Uint8Array): Promise<void> {
   using file = await openRegular(path, { create: false });
@@ -312,31 +158,7 @@ export async function moveFile(from: string, to: string): Promise<void> {
 
 /** Removes a file and flushes its folder; no error when it is not there. */
 export async function removeFile(path: string): Promise<void> {
-  if (removeQuietly(path)) await syncFolder(dirname(path));
-}
-
-/**
- * Removes the temporary files in a folder that a killed process has left: nobody holds their locks. Those of processes that
- * live stay. Returns how many there were.
- */
-export async function sweepPartialFiles(folder: string): Promise<number> {
-  let count = 0;
-  for (const name of await listFiles(folder)) {
-    if (!TEMPORARY_NAME.test(name)) continue;
-    const path = join(folder, name);
-    if (await isAbandoned(path) && removeQuietly(path)) count++;
-  }
-  return count;
-}
-
-async function isAbandoned(path: string): Promise<boolean> {
-  try {
-    const lock = await lockFile(path, { create: false });
-    lock?.[Symbol.dispose]();
-    return lock !== undefined;
-  } catch {
-    return false; // gone, another user's, or on a file system without locks: not ours to remove
-  }
+  if (removeIfThere(path)) await syncFolder(dirname(path));
 }
 
 /** Names of the regular files in a folder, sorted; none when there is no such folder. */
@@ -382,33 +204,8 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** On a file system without locks the file can be written all the same; it is not swept then. */
-function lockQuietly(file: Deno.FsFile): void {
-  try {
-    file.tryLockSync(true);
-  } catch {
-    return;
-  }
-}
-
-function closeQuietly(file: Deno.FsFile): void {
-  try {
-    file.close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BadResource)) throw error; // closed already
-  }
-}
-
-/** On a disk that has failed or is read-only by now it stays, and is swept later: the error that led here is the one to tell. */
-function removeOrLeave(path: string): void {
-  try {
-    removeQuietly(path);
-  } catch {
-    return;
-  }
-}
-
-function removeQuietly(path: string): boolean {
+/** Removes a file at once. @returns whether it was there */
+export function removeIfThere(path: string): boolean {
   try {
     Deno.removeSync(path);
     return true;

@@ -1,5 +1,6 @@
 import { utf8 } from "../bytes.ts";
 import { ConfigurationError } from "../errors.ts";
+import { infoOfSync } from "./file_info.ts";
 
 const PRIVATE_FILE_MODE = 0o600;
 const PRIVATE_FOLDER_MODE = 0o700;
@@ -12,7 +13,7 @@ const LINE_FEED = 0x0a;
  * @throws {ConfigurationError} it is a file, or others may write into it: they could put links there
  */
 export function ensureLineFolder(path: string): void {
-  const info = infoOf(path, Deno.statSync);
+  const info = infoOfSync(path, Deno.statSync);
   if (info === undefined) return Deno.mkdirSync(path, { recursive: true, mode: PRIVATE_FOLDER_MODE });
   if (!info.isDirectory) throw new ConfigurationError([`Cannot keep logs in "${path}": it is not a folder`]);
   if (((info.mode ?? 0) & OTHER_WRITERS) === 0) return;
@@ -23,17 +24,8 @@ export function ensureLineFolder(path: string): void {
 export function regularFiles(folder: string): { readonly name: string; readonly sizeBytes: number }[] {
   return [...Deno.readDirSync(folder)].filter(({ isFile }) => isFile).map(({ name }) => ({
     name,
-    sizeBytes: infoOf(`${folder}/${name}`, Deno.lstatSync)?.size ?? 0,
+    sizeBytes: infoOfSync(`${folder}/${name}`)?.size ?? 0,
   }));
-}
-
-/** Removes a file; no error when another process has done so before. */
-export function removeLineFile(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }
 
 /**
@@ -51,7 +43,7 @@ export class LineFile implements Disposable {
 
   /** @throws {ConfigurationError} the name is taken by a link, a folder or a pipe */
   static open(path: string): LineFile {
-    const info = infoOf(path, Deno.lstatSync);
+    const info = infoOfSync(path);
     if (info?.isFile === false) throw new ConfigurationError([`Cannot write "${path}": it is not a regular file`]);
     if (((info?.mode ?? 0) & OTHERS) !== 0) Deno.chmodSync(path, PRIVATE_FILE_MODE);
     return new LineFile(Deno.openSync(path, { read: true, append: true, create: true, mode: PRIVATE_FILE_MODE }));
@@ -81,13 +73,4 @@ function isCutOff(file: Deno.FsFile): boolean {
   file.seekSync(-1, Deno.SeekMode.End);
   const last = new Uint8Array(1);
   return file.readSync(last) === 1 && last[0] !== LINE_FEED;
-}
-
-function infoOf(path: string, look: (path: string) => Deno.FileInfo): Deno.FileInfo | undefined {
-  try {
-    return look(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }

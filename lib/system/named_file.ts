@@ -1,6 +1,8 @@
 import { dirname, resolve } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { ConfigurationError, TooLargeError } from "../errors.ts";
+import { infoOf } from "./file_info.ts";
+import { readUpTo } from "./random_reader.ts";
 
 /** A small file that a person has named, such as a key. */
 export interface NamedFile {
@@ -25,21 +27,7 @@ export async function readNamedFile(path: string, limitBytes: number): Promise<N
   const { isFile, size, mode } = await file.stat();
   if (!isFile) throw refused(path, "it is not a regular file");
   if (size > limitBytes) throw new TooLargeError(`"${path}" is larger than ${limitBytes} bytes`, limitBytes);
-  const bytes = new Uint8Array(size);
-  let filled = 0;
-  for (let count: number | null = 0; filled < size && count !== null; filled += count ?? 0) {
-    count = await file.read(bytes.subarray(filled));
-  }
-  return { bytes: bytes.subarray(0, filled), mode: mode ?? 0 };
-}
-
-async function infoOf(path: string): Promise<Deno.FileInfo | undefined> {
-  try {
-    return await Deno.lstat(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    throw error;
-  }
+  return { bytes: await readUpTo(file, size), mode: mode ?? 0 };
 }
 
 async function requireOwnFolder(path: string, link: Deno.FileInfo): Promise<void> {

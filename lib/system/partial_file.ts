@@ -3,7 +3,8 @@ import { basename, dirname, join } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { ConflictError } from "../errors.ts";
 import { collect } from "../streams.ts";
-import { diskErrorOr, ensureFolder, openFile, syncFolder } from "./files.ts";
+import { infoOfSync } from "./file_info.ts";
+import { diskErrorOr, ensureFolder, openFile, removeIfThere, syncFolder } from "./files.ts";
 import { RandomReader } from "./random_reader.ts";
 
 const PRIVATE_FILE_MODE = 0o600;
@@ -199,32 +200,15 @@ async function lock(file: Deno.FsFile): Promise<boolean> {
 }
 
 function isStillAt(path: string, file: Deno.FsFile): boolean {
-  const present = factsOf(path);
+  const present = infoOfSync(path);
   const { ino, dev } = file.statSync();
   return present?.isFile === true && present.ino === ino && present.dev === dev;
 }
 
 function isRegularFile(path: string): boolean {
-  return factsOf(path)?.isFile === true;
+  return infoOfSync(path)?.isFile === true;
 }
 
 function isThere(path: string): boolean {
-  return factsOf(path) !== undefined;
-}
-
-function factsOf(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  return infoOfSync(path) !== undefined;
 }

@@ -2,8 +2,10 @@ import { dirname } from "node:path";
 import type { Bytes } from "../bytes.ts";
 import { ConfigurationError } from "../errors.ts";
 import type { Clock } from "./clock.ts";
+import { infoOf } from "./file_info.ts";
 import { waitForFileLock } from "./file_lock.ts";
-import { ensureFolder, readSmallFile, writeSmallFile } from "./files.ts";
+import { writeSmallFile } from "./atomic_file.ts";
+import { ensureFolder, readSmallFile } from "./files.ts";
 
 const PRIVATE_FILE_MODE = 0o600;
 const PRIVATE_FOLDER_MODE = 0o700;
@@ -44,15 +46,6 @@ export async function ensurePrivateFolder(path: string): Promise<void> {
 export async function waitForLock(path: string, clock: Clock, signal: AbortSignal): Promise<Disposable> {
   await ensurePrivateFolder(dirname(path));
   return await waitForFileLock(path, clock, signal);
-}
-
-async function infoOf(path: string): Promise<Deno.FileInfo | undefined> {
-  try {
-    return await Deno.lstat(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
-    throw error;
-  }
 }
 
 function checkOwner(path: string, { uid }: Deno.FileInfo): void {

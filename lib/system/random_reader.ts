@@ -22,17 +22,22 @@ export class RandomReader implements Disposable {
   /** The bytes at a place; fewer at the end of the file. One call at a time. */
   async readAt(offset: number, sizeBytes: number): Promise<Bytes> {
     await this.#file.seek(offset, Deno.SeekMode.Start);
-    const bytes = new Uint8Array(sizeBytes);
-    let filled = 0;
-    while (filled < sizeBytes) {
-      const count = await this.#file.read(bytes.subarray(filled));
-      if (count === null) break;
-      filled += count;
-    }
-    return bytes.subarray(0, filled);
+    return await readUpTo(this.#file, sizeBytes);
   }
 
   [Symbol.dispose](): void {
     this.#file.close();
   }
+}
+
+/** The bytes from where a file stands, `sizeBytes` of them; fewer at its end. */
+export async function readUpTo(file: Deno.FsFile, sizeBytes: number): Promise<Bytes> {
+  const bytes = new Uint8Array(sizeBytes);
+  let filled = 0;
+  while (filled < sizeBytes) {
+    const count = await file.read(bytes.subarray(filled));
+    if (count === null) break;
+    filled += count;
+  }
+  return bytes.subarray(0, filled);
 }

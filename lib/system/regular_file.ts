@@ -1,4 +1,5 @@
 import { ConfigurationError } from "../errors.ts";
+import { infoOf } from "./file_info.ts";
 
 const PRIVATE_FILE_MODE = 0o600;
 /** Other processes of ours make and replace files, too; but not all the time. */
@@ -12,12 +13,12 @@ const ATTEMPTS = 10;
  */
 export async function openRegular(path: string, { create }: { readonly create: boolean }): Promise<Deno.FsFile> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const named = await namedBy(path);
+    const named = await infoOf(path);
     if (named !== undefined && !named.isFile) throw notRegular(path);
     const file = await openOrAgain(path, named === undefined && create);
     if (file === undefined) continue; // somebody else has made it in this moment
     const opened = await file.stat();
-    const present = await namedBy(path);
+    const present = await infoOf(path);
     if (present?.isFile && present.ino === opened.ino && present.dev === opened.dev) return file;
     file.close(); // replaced in this moment
   }
@@ -29,15 +30,6 @@ async function openOrAgain(path: string, createNew: boolean): Promise<Deno.FsFil
     return await Deno.open(path, { write: true, ...(createNew ? { createNew, mode: PRIVATE_FILE_MODE } : {}) });
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return undefined;
-    throw error;
-  }
-}
-
-async function namedBy(path: string): Promise<Deno.FileInfo | undefined> {
-  try {
-    return await Deno.lstat(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
 }

@@ -7,7 +7,7 @@ import { NotFoundError } from "../errors.ts";
 import { parseName } from "../split/names.ts";
 import { streamOf, watched } from "../streams.ts";
 import { systemClock } from "../system/clock.ts";
-import { writeStream } from "../system/files.ts";
+import { writeStream } from "../system/atomic_file.ts";
 
 /** Raw objects of the CDN, for scripts that lay them there themselves. Fails with the errors of {@link ObjectStore}. */
 export class CdnManager {

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { type Bytes, concat } from "../bytes.ts";
 import { ConflictError, IntegrityError, NotFoundError, TooLargeError } from "../errors.ts";
 import { type ByteStream, collect, consume } from "../streams.ts";
-import { AtomicFile, fileFacts, moveFile, openFile } from "../system/files.ts";
+import { AtomicFile } from "../system/atomic_file.ts";
+import { fileFacts, moveFile, openFile } from "../system/files.ts";
 import { checkUpdate, digestOf, readHeader, type ShippedProgram, verifySums } from "./release.ts";
 
 /** Opens the new file, or what lies beside it. */

@@ -4,7 +4,8 @@ import type { ContainerEnd, ContainerEngine } from "../../lib/docker/containers.
 import { InterruptedError } from "../../lib/errors.ts";
 import { consume } from "../../lib/streams.ts";
 import type { Clock } from "../../lib/system/clock.ts";
-import { AtomicFile, fileFacts, openFile, writePublicFile } from "../../lib/system/files.ts";
+import { AtomicFile, writePublicFile } from "../../lib/system/atomic_file.ts";
+import { fileFacts, openFile } from "../../lib/system/files.ts";
 import { makeOpenFolder, removeFolder } from "../../lib/system/folders.ts";
 import type { ApplicationVersion, ContainerSpec } from "./application.ts";
 import { ApplicationFailure, ItemInputError, type ItemJob, type Processor } from "./processor.ts";

@@ -51,7 +51,7 @@ for (const { fault, code, harm, heal } of HARMS) {
     await using folder = await tempFolder();
     await using site = await OriginSite.start();
     const { email } = await site.user("ResourceUploader");
-    await using disk = await smallDisk(DISK_KIB);
+    await using disk = await smallDisk({ sizeKib: DISK_KIB });
     const flags = { ...await publishingFlags(folder.path, site), "model-cache-dir": disk.path };
     const place: DevicePlace = { folder: folder.path, origin: site, flags };
     const content = keystream("content", SIZE_BYTES);
@@ -93,7 +93,7 @@ for (const { fault, code, harm, heal } of HARMS) {
     await using site = await OriginSite.start();
     const publisher = await V2Publisher.at(site);
     const { email } = await site.user("ResourceUploader");
-    await using disk = await smallDisk(DISK_KIB);
+    await using disk = await smallDisk({ sizeKib: DISK_KIB });
     const place: DevicePlace = { folder: folder.path, origin: site, flags: { "state-dir": disk.path } };
     await using device = await startDeviceProcess(place);
     await signInOn(device.url, email);

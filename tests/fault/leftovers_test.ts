@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { verifyTrail } from "../../lib/audit/verify_trail.ts";
 import { systemClock } from "../../lib/system/clock.ts";
-import { AtomicFile } from "../../lib/system/files.ts";
+import { AtomicFile } from "../../lib/system/atomic_file.ts";
 import {
   cachePath,
   loadFrom,

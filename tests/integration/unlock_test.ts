@@ -11,7 +11,7 @@ import { DockerError, InterruptedError, NotAllowedError, NotFoundError, NotSigne
 import { createLogger } from "../../lib/log.ts";
 import type { ByteStream } from "../../lib/streams.ts";
 import { type Clock, systemClock } from "../../lib/system/clock.ts";
-import { writeStream } from "../../lib/system/files.ts";
+import { writeStream } from "../../lib/system/atomic_file.ts";
 import type { UnlockStatus } from "../../lib/unlock/machine.ts";
 import { Unlock, type UnlockSignIn } from "../../lib/unlock/unlock.ts";
 import { startDockerEngine } from "../support/docker_engine.ts";

@@ -171,7 +171,7 @@ Deno.test({
   name: "load() in format v2 goes on in one stream when the disk fills on the way",
   ignore: Deno.uid() !== 0,
   async fn() {
-    await using disk = await smallDisk(24 * 1024);
+    await using disk = await smallDisk({ sizeKib: 24 * 1024 });
     await using round = await V2Round.start({ flags: { "model-cache-dir": disk.path } });
     const plain = keystream("disk full", 12 * MIB);
     await round.publish(plain);

@@ -1,3 +1,4 @@
+import { runProgram } from "./run_program.ts";
 import { type TempFolder, tempFolder } from "./temp_folder.ts";
 
 /** A file system of its own, in memory, that can be full or read-only. Needs root. */
@@ -6,21 +7,27 @@ export interface SmallDisk extends TempFolder {
   setReadOnly(isReadOnly: boolean): Promise<void>;
 }
 
-/** Mounts a file system of that size; disposing it unmounts it. */
-export async function smallDisk(sizeKib: number): Promise<SmallDisk> {
+/** What a file system has at most. */
+export interface DiskLimits {
+  readonly sizeKib?: number;
+  /** Files and folders, itself among them. */
+  readonly inodes?: number;
+}
+
+/** Mounts a file system with such limits; disposing it unmounts it. */
+export async function smallDisk({ sizeKib, inodes }: DiskLimits): Promise<SmallDisk> {
   const folder = await tempFolder();
-  await command("mount", "-t", "tmpfs", "-o", `size=${sizeKib}k`, "tmpfs", folder.path);
+  const limits = [
+    ...(sizeKib === undefined ? [] : [`size=${sizeKib}k`]),
+    ...(inodes === undefined ? [] : [`nr_inodes=${inodes}`]),
+  ];
+  await runProgram("mount", ["-t", "tmpfs", "-o", limits.join(","), "tmpfs", folder.path]);
   return {
     path: folder.path,
-    setReadOnly: (isReadOnly) => command("mount", "-o", `remount,${isReadOnly ? "ro" : "rw"}`, folder.path),
+    setReadOnly: (isReadOnly) => runProgram("mount", ["-o", `remount,${isReadOnly ? "ro" : "rw"}`, folder.path]),
     async [Symbol.asyncDispose]() {
-      await command("umount", "--lazy", folder.path);
+      await runProgram("umount", ["--lazy", folder.path]);
       await folder[Symbol.asyncDispose]();
     },
   };
-}
-
-async function command(program: string, ...args: string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command(program, { args }).output();
-  if (!success) throw new Error(`${program} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
 }

@@ -4,7 +4,7 @@ import { encryptCbc } from "../../lib/crypto/cbc_v1.ts";
 import { archiveKey } from "../../lib/crypto/keys.ts";
 import { scratchArchive } from "../../lib/docker/scratch_archive.ts";
 import { systemClock } from "../../lib/system/clock.ts";
-import { writeStream } from "../../lib/system/files.ts";
+import { writeStream } from "../../lib/system/atomic_file.ts";
 import { DOCKER_ARCHITECTURES } from "../../tools/ship/image.ts";
 import { expect, post } from "./device_round.ts";
 import type { TestEngine } from "./docker_engine.ts";

@@ -5,7 +5,7 @@ import { encryptCbc } from "../../lib/crypto/cbc_v1.ts";
 import { archiveKey } from "../../lib/crypto/keys.ts";
 import { scratchArchive } from "../../lib/docker/scratch_archive.ts";
 import { type Clock, systemClock } from "../../lib/system/clock.ts";
-import { writeStream } from "../../lib/system/files.ts";
+import { writeStream } from "../../lib/system/atomic_file.ts";
 import type { UnlockStatus } from "../../lib/unlock/machine.ts";
 import { DOCKER_ARCHITECTURES } from "../../tools/ship/image.ts";
 import { post } from "./device_round.ts";

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import project from "../../deno.json" with { type: "json" };
 import { type Bytes, utf8 } from "../../lib/bytes.ts";
 import { sha256Hex } from "../../lib/crypto/keys.ts";
-import { AtomicFile, writePublicFile } from "../../lib/system/files.ts";
+import { AtomicFile, writePublicFile } from "../../lib/system/atomic_file.ts";
 import { run } from "../run.ts";
 import { say } from "../say.ts";
 import { bundle } from "./bundle.ts";

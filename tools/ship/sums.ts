@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { utf8 } from "../../lib/bytes.ts";
 import { sha256Hex } from "../../lib/crypto/keys.ts";
-import { writePublicFile } from "../../lib/system/files.ts";
+import { writePublicFile } from "../../lib/system/atomic_file.ts";
 
 const SUMS = "SHA256SUMS";
 const SIGNATURE = `${SUMS}.sig`;

@@ -64,6 +64,7 @@ export const OWNERS: readonly Owner[] = [
     pattern: FILE_WRITES,
     owners: [
       "lib/system/append_file.ts",
+      "lib/system/atomic_file.ts",
       "lib/system/files.ts",
       "lib/system/folders.ts",
       "lib/system/line_file.ts",

@@ -3,6 +3,7 @@ import { inspect } from "node:util";
 import { type CdnSettings, parseCdnFile } from "../../../../lib/config/cdn_file.ts";
 import { cdnReach } from "../../../../lib/config/cdn_reach.ts";
 import { ConfigurationError } from "../../../../lib/errors.ts";
+import { evaluate } from "../../../support/evaluate.ts";
 
 const AZAION = `
 host: https://cdn.example.com
@@ -109,7 +110,7 @@ Deno.test("parseCdnFile() tells nothing of a damaged file, neither in faults nor
     JSON.stringify(import.meta.resolve("../../../../lib/config/cdn_file.ts"))
   };
     await parseCdnFile("{downloader_access_secret: hush}: 1\\n").catch(() => console.log("refused"));`;
-  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: ["eval", script] }).output();
+  const { stdout, stderr } = await evaluate(script);
   const [told, warned] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
   assert.equal(told, "refused\n");
   assert.ok(!warned?.includes("hush"), warned);

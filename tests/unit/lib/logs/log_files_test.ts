@@ -141,7 +141,7 @@ Deno.test({
   name: "LogFiles on a full disk, and on one that is read-only, throws nothing, tells it once, and goes on when it can",
   ignore: !IS_ROOT,
   fn: async () => {
-    await using disk = await smallDisk(64);
+    await using disk = await smallDisk({ sizeKib: 64 });
     Deno.chmodSync(disk.path, 0o700);
     const { files, told } = openLog(disk.path);
     const line = `${"x".repeat(999)}\n`;
