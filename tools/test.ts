@@ -5,9 +5,10 @@ import { FAULT_PAGE, faultTable, withFaultTable } from "./fault_table.ts";
 import { ensurePeers, type Peer } from "./peers.ts";
 import { runDeno, type RunResult } from "./run.ts";
 import { say } from "./say.ts";
+import { type Batch, inParallel, testBatches, testJobs } from "./test_batches.ts";
 import { TestOutput } from "./test_output.ts";
-import { leaksIn, WITNESS_VARIABLE } from "./witness.ts";
 import { judge, parseReport, type TestCase } from "./test_report.ts";
+import { leaksIn, WITNESS_VARIABLE } from "./witness.ts";
 
 const LIMIT_MS = 45 * 60_000;
 const STALL_MS = 3 * 60_000;
@@ -27,19 +28,24 @@ interface Options {
   readonly writesFaults: boolean;
 }
 
-interface Outcome {
+interface BatchOutcome {
   readonly result: RunResult;
   /** Text of the JUnit report, when one was written. */
   readonly report: string | undefined;
-  /** Secrets that tests use, in what they have recorded. */
-  readonly leaks: readonly string[];
   /** The test that did not end. */
   readonly unfinished: string | undefined;
+}
+
+interface Outcome {
+  readonly batches: readonly BatchOutcome[];
+  /** Secrets that tests use, in what they have recorded. */
+  readonly leaks: readonly string[];
 }
 
 /** Runs the tests and returns the exit code: 0 only when tests were run and nothing failed. */
 async function main(options: Options): Promise<number> {
   const peers = await ensurePeers();
+  if (options.coverage !== undefined) await Deno.remove(options.coverage, { recursive: true }).catch(unlessMissing);
   const outcome = await runTests(options, peers);
   const { lines, exitCode } = conclude(options, outcome, missingPeers(peers));
   lines.slice(0, -1).forEach(say);
@@ -52,13 +58,14 @@ async function main(options: Options): Promise<number> {
 /** Writes the table of what faults come to, or says that it is not what the tests have shown. */
 async function faultTableFault(
   { paths, writesFaults }: Options,
-  { report = "" }: Outcome,
+  { batches }: Outcome,
 ): Promise<string | undefined> {
   if (!writesFaults && paths !== EVERYTHING) return undefined;
-  const { cases, skipped } = parseReport(report);
-  if (skipped > 0) return undefined;
+  const reports = batches.map(({ report = "" }) => parseReport(report));
+  if (reports.some(({ skipped }) => skipped > 0)) return undefined;
   const page = await Deno.readTextFile(FAULT_PAGE);
-  const made = withFaultTable(page, faultTable(cases.map(({ name }) => name)));
+  const names = reports.flatMap(({ cases }) => cases.map(({ name }) => name));
+  const made = withFaultTable(page, faultTable(names));
   if (made === page) return undefined;
   if (!writesFaults) return `${FAULT_PAGE} is not what the tests have shown: run "deno task reliability"`;
   await Deno.writeTextFile(FAULT_PAGE, made);
@@ -81,40 +88,71 @@ function parseOptions(args: readonly string[]): Options {
 }
 
 /** What the tests leave in the temporary folder goes with it. */
-async function runTests(
-  options: Options,
-  peers: ReadonlyMap<PeerName, Peer>,
-): Promise<Outcome> {
+async function runTests(options: Options, peers: ReadonlyMap<PeerName, Peer>): Promise<Outcome> {
   const folder = await Deno.makeTempDir({ prefix: "tally-" });
-  const reportPath = join(folder, "junit.xml");
   const witness = await Deno.makeTempDir({ prefix: "tally-witness-" });
   try {
-    const output = new TestOutput(say);
-    const result = await runDeno(testArguments(options, reportPath), {
-      env: { ...peerVariables(peers), TMPDIR: folder, [WITNESS_VARIABLE]: witness, NO_COLOR: "1" },
-      onLine: (line) => output.take(line),
-      limitMs: LIMIT_MS,
-      stallMs: STALL_MS,
-      isProgress: (line) => !/ has been running for over /.test(line),
-    });
-    const leaks = await leaksIn(witness);
-    return { result, report: await readReport(reportPath), leaks, unfinished: output.unfinished };
+    const env = { ...peerVariables(peers), TMPDIR: folder, [WITNESS_VARIABLE]: witness, NO_COLOR: "1" };
+    const jobs = testJobs();
+    const all = await testBatches(options.paths, options.filter === undefined ? jobs : 1);
+    if (all.length > 1 && !await typesAreRight()) return { batches: [NOT_RUN], leaks: [] };
+    const batches = await inParallel(all, Math.min(jobs, all.length), runnerOf(options, folder, env, all.length === 1));
+    return { batches, leaks: await leaksIn(witness) };
   } finally {
     await removeFolder(folder);
     await removeFolder(witness);
   }
 }
 
+const NOT_RUN: BatchOutcome = { result: { exitCode: 1, end: "exited" }, report: undefined, unfinished: undefined };
+
+/** Looks at the types of everything once, and not in each batch. */
+async function typesAreRight(): Promise<boolean> {
+  const { exitCode } = await runDeno(["check", "--quiet", "."], { limitMs: LIMIT_MS });
+  return exitCode === 0;
+}
+
+/** Runs one batch after the other. What one of several prints is shown when it has ended, so that it stays together. */
+function runnerOf(options: Options, folder: string, env: Readonly<Record<string, string>>, isAlone: boolean) {
+  let isInterrupted = false;
+  let count = 0;
+  return async (batch: Batch): Promise<BatchOutcome> => {
+    if (isInterrupted) return NOT_RUN;
+    const reportPath = join(folder, `junit-${count++}.xml`);
+    const lines: string[] = [];
+    const output = new TestOutput(isAlone ? say : (line) => void lines.push(line));
+    const result = await runDeno(testArguments(options, batch, { reportPath, isChecked: !isAlone }), {
+      env,
+      onLine: (line) => output.take(line),
+      limitMs: LIMIT_MS,
+      stallMs: STALL_MS,
+      isProgress: (line) => !/ has been running for over /.test(line),
+    });
+    isInterrupted ||= result.end === "interrupted";
+    lines.forEach(say);
+    return { result, report: await readReport(reportPath), unfinished: output.unfinished };
+  };
+}
+
+function unlessMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
+
 async function removeFolder(path: string): Promise<void> {
   await Deno.remove(path, { recursive: true }).catch((error) => say(`Cannot remove "${path}": ${error.message}`));
 }
 
-function testArguments({ filter, coverage, paths }: Options, reportPath: string): string[] {
+function testArguments(
+  { filter, coverage }: Options,
+  batch: Batch,
+  { reportPath, isChecked }: { readonly reportPath: string; readonly isChecked: boolean },
+): string[] {
   return [
     ...["test", "--allow-all", "--quiet", `--junit-path=${reportPath}`],
+    ...(isChecked ? ["--no-check"] : []),
     ...(filter === undefined ? [] : [`--filter=${filter}`]),
-    ...(coverage === undefined ? [] : [`--coverage=${coverage}`, "--clean", "--coverage-raw-data-only"]),
-    ...paths,
+    ...(coverage === undefined ? [] : [`--coverage=${coverage}`, "--coverage-raw-data-only"]),
+    ...batch,
   ];
 }
 
@@ -138,24 +176,32 @@ async function readReport(path: string): Promise<string | undefined> {
 
 function conclude(
   { strict, filter }: Options,
-  { result: { exitCode, end }, report, leaks, unfinished }: Outcome,
+  { batches, leaks }: Outcome,
   missing: readonly string[],
 ): { lines: string[]; exitCode: number } {
-  const { passed, failed, faults } = judge({ exitCode, report });
-  const { cases, skipped } = report === undefined ? { cases: [], skipped: 0 } : parseReport(report);
-  const skippedByUs = filter === undefined ? skipped : 0; // what a filter leaves out is reported as skipped, too
-  const failures = failed + leaks.length + (strict ? missing.length + skippedByUs : 0);
+  const verdicts = batches.map(({ result: { exitCode }, report }) => judge({ exitCode, report }));
+  const reports = batches.flatMap(({ report }) => report === undefined ? [] : [parseReport(report)]);
+  const faults = [...new Set(verdicts.flatMap((verdict) => verdict.faults))];
+  const skipped = filter === undefined ? sum(reports.map((report) => report.skipped)) : 0; // what a filter leaves out is reported as skipped, too
+  const failures = sum(verdicts.map(({ failed }) => failed)) + leaks.length + (strict ? missing.length + skipped : 0);
+  const ends = batches.filter(({ result: { end } }) => end !== "exited");
   const lines = [
-    ...slowest(cases).map(({ name, file, seconds }) => `slow: ${seconds.toFixed(1)} s ${name} (${file})`),
+    ...slowest(reports.flatMap(({ cases }) => cases))
+      .map(({ name, file, seconds }) => `slow: ${seconds.toFixed(1)} s ${name} (${file})`),
     ...missing,
-    ...(skippedByUs > 0 ? [`${skippedByUs} skipped`] : []),
-    ...(end === "exited" ? [] : [`The tests were ${end}, in: ${unfinished ?? "no test"}`]),
+    ...(skipped > 0 ? [`${skipped} skipped`] : []),
+    ...ends.map(({ result: { end }, unfinished }) => `The tests were ${end}, in: ${unfinished ?? "no test"}`),
     ...faults,
     ...leaks,
-    `${passed} passed, ${failures} failed`,
+    `${sum(verdicts.map(({ passed }) => passed))} passed, ${failures} failed`,
   ];
-  if (end === "interrupted") return { lines, exitCode: 130 };
-  return { lines, exitCode: exitCode === 0 && failures === 0 && faults.length === 0 ? 0 : 1 };
+  if (ends.some(({ result: { end } }) => end === "interrupted")) return { lines, exitCode: 130 };
+  const isGood = batches.every(({ result: { exitCode } }) => exitCode === 0) && failures === 0 && faults.length === 0;
+  return { lines, exitCode: isGood ? 0 : 1 };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 function slowest(cases: readonly TestCase[]): TestCase[] {
