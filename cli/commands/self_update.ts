@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { dirname, join } from "node:path";
-import { serverUrl } from "../../lib/config/options.ts";
+import { serverUrl } from "../../lib/config/values.ts";
 import { ConfigurationError, messageOf, UpstreamError, UsageError } from "../../lib/errors.ts";
 import { httpClient } from "../../lib/http/client.ts";
 import { openWholeFile, readSmallFile } from "../../lib/system/files.ts";

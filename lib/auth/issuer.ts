@@ -1,7 +1,7 @@
 import type { AuthorizationServer } from "oauth4webapi";
 import { z } from "zod";
 import { jsonValue } from "../bytes.ts";
-import { serverUrl } from "../config/options.ts";
+import { serverUrl } from "../config/values.ts";
 import { PLATFORM_OPTIONS } from "../config/platform_options.ts";
 import type { GivenOAuth, PlatformSettings } from "../config/platform_settings.ts";
 import { ConfigurationError, messageOf, TallyError, UnavailableError, UpstreamError } from "../errors.ts";

@@ -6,8 +6,8 @@ import { isLoopback } from "../http/loopback.ts";
 import { isOutOfReach } from "../http/reach.ts";
 import { requirePrivate } from "../system/files.ts";
 import { readNamedFile } from "../system/named_file.ts";
-import { serverUrl } from "./options.ts";
 import { Secret } from "./secret.ts";
+import { serverUrl } from "./values.ts";
 
 const FILE_LIMIT_CHARACTERS = 64 * 1024;
 const DEFAULT_REGION = "us-east-1";

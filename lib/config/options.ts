@@ -1,7 +1,24 @@
 import { join } from "node:path";
-import { isLoopback } from "../http/loopback.ts";
 import { parseRate } from "../http/rate_limit.ts";
 import type { Environment } from "../system/environment.ts";
+import {
+  absolutePath,
+  algorithms,
+  byteSize,
+  dockerHost,
+  folders,
+  hostNames,
+  imageNames,
+  imageTag,
+  listOf,
+  numberFrom,
+  oneOf,
+  origins,
+  type ParseValue,
+  resourceName,
+  serverUrl,
+  text,
+} from "./values.ts";
 
 /** One setting of the table: the same row makes the flag, the variable, the check, the help text and the documentation. */
 export interface Option<T> {
@@ -15,8 +32,7 @@ export interface Option<T> {
   readonly fallbackText: string;
   /** One sentence without a full stop. */
   readonly doc: string;
-  /** Turns text into the value. @throws {Error} whose message completes "NAME …" */
-  readonly parse: (text: string) => T;
+  readonly parse: ParseValue<T>;
 }
 
 /** The setting's value may be missing. */
@@ -32,132 +48,11 @@ const SEVEN_IMAGES = [
   "azaion/ai-training",
 ].join(",");
 
-function text(value: string): string {
-  return value;
-}
-
-/**
- * A server's address: https, or http on this machine itself; without a user name or password.
- * @throws {Error} whose message completes "NAME …"
- */
-export function serverUrl(value: string): URL {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw new Error("must be a URL such as https://api.example.com");
-  }
-  if (url.protocol === "http:" && !isLoopback(url.hostname)) {
-    throw new Error("must be https, except for this machine itself");
-  }
-  if (url.username || url.password) throw new Error("must not hold a user name or password");
-  return url;
-}
-
-function port(value: string): number {
-  const number = /^\d{1,5}$/.test(value) ? Number(value) : NaN;
-  if (!(number <= 65535)) throw new Error("must be a port number from 0 to 65535");
-  return number;
-}
-
-function folders(value: string): readonly string[] {
-  return listOf(value).map(absolutePath);
-}
-
-function byteSize(value: string): number {
-  const [, figure = "", unit = ""] = /^(\d{1,15})([KMGT]?)$/i.exec(value) ?? [];
-  const size = Number(figure || NaN) * 1024 ** (unit === "" ? 0 : "KMGT".indexOf(unit.toUpperCase()) + 1);
-  if (!Number.isSafeInteger(size)) throw new Error("must be a size such as 500M or 20G");
-  return size;
-}
-
-function days(value: string): number {
-  const count = /^\d{1,4}$/.test(value) ? Number(value) : 0;
-  if (count < 1 || count > 3650) throw new Error("must be a number of days from 1 to 3650");
-  return count;
-}
-
-function oneOf<T extends string>(...words: readonly T[]): (value: string) => T {
-  return (value) => {
-    const word = words.find((candidate) => candidate === value);
-    if (word === undefined) throw new Error(`must be one of ${words.join(", ")}`);
-    return word;
-  };
-}
-
-function imageNames(value: string): readonly string[] {
-  const names = listOf(value);
-  const wrong = names.find((name) => !/^[a-z0-9][a-z0-9._\/:-]{0,254}$/.test(name));
-  if (wrong !== undefined) throw new Error(`holds "${wrong}", which is not an image name`);
-  return names;
-}
-
-function imageTag(value: string): string {
-  if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(value)) {
-    throw new Error("must be an image tag such as latest or 1.4.2");
-  }
-  return value;
-}
-
-function listOf(value: string): readonly string[] {
-  const words = value.split(",").map((word) => word.trim()).filter((word) => word !== "");
-  if (words.length === 0) throw new Error("must name at least one");
-  return words;
-}
-
-const SIGNATURE_ALGORITHMS: ReadonlySet<string> = new Set([
-  ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
-  "HS256",
-]);
-
-function algorithms(value: string): readonly string[] {
-  const names = listOf(value);
-  const wrong = names.find((name) => !SIGNATURE_ALGORITHMS.has(name));
-  if (wrong !== undefined) throw new Error(`holds "${wrong}"; known are ${[...SIGNATURE_ALGORITHMS].join(", ")}`);
-  return names;
-}
-
-function dockerHost(value: string): string {
-  const isKnown = /^unix:\/\/\/.|^tcp:\/\/(\[[0-9a-f:]+\]|[\w.-]+):\d{1,5}$/i.test(value);
-  if (!isKnown) throw new Error("must be unix:///path or tcp://host:port");
-  return value;
-}
-
-function transferCount(value: string): number {
-  const count = /^\d{1,4}$/.test(value) ? Number(value) : NaN;
-  if (!(count >= 1 && count <= 1000)) throw new Error("must be a number from 1 to 1000");
-  return count;
-}
-
-function origins(value: string): readonly string[] {
-  const names = listOf(value);
-  const wrong = names.find((name) => !URL.canParse(name) || new URL(name).origin !== name || !/^https?:/.test(name));
-  if (wrong !== undefined) throw new Error(`holds "${wrong}", which is not an origin such as https://app.example.com`);
-  return names;
-}
-
-function hostNames(value: string): readonly string[] {
-  const names = listOf(value.toLowerCase());
-  const wrong = names.find((name) => !URL.canParse(`http://${name}`) || new URL(`http://${name}`).host !== name);
-  if (wrong !== undefined) throw new Error(`holds "${wrong}", which is not a host name without a port`);
-  return names;
-}
-
-function absolutePath(value: string): string {
-  if (!value.startsWith("/")) throw new Error("must be an absolute path");
-  return value;
-}
-
 function stateFolder(environment: Environment): string {
   const stateHome = environment("XDG_STATE_HOME");
   if (stateHome !== undefined) return join(stateHome, "tallystick");
   const home = environment("HOME");
   return home === undefined || home === "/root" ? "/var/lib/tallystick" : join(home, ".local/state/tallystick");
-}
-
-function resourceName(value: string): { readonly folder: string; readonly name: string } {
-  const [folder = "", name = "", ...rest] = value.split("/");
-  const isName = (word: string) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(word) && !word.includes("..");
-  if (rest.length > 0 || !isName(folder) || !isName(name)) throw new Error("must be folder/name");
-  return { folder, name };
 }
 
 function always(value: string | undefined): (environment: Environment) => string | undefined {
@@ -167,7 +62,7 @@ function always(value: string | undefined): (environment: Environment) => string
 /** A row of the table; its flag is the name in lower case, with dashes. */
 export function option<T>(
   name: string,
-  parse: (text: string) => T,
+  parse: ParseValue<T>,
   fallback: string | undefined | ((environment: Environment) => string | undefined),
   doc: string,
   fallbackText: string = typeof fallback === "string" ? fallback : "none",
@@ -192,7 +87,12 @@ export const OPTIONS = {
     "required",
   ),
   host: option("HOST", text, "127.0.0.1", "Address that the device service listens on"),
-  port: option("PORT", port, "8080", "Port that the device service listens on; 0 takes a free one"),
+  port: option(
+    "PORT",
+    numberFrom(0, 65535, "a port number"),
+    "8080",
+    "Port that the device service listens on; 0 takes a free one",
+  ),
   deviceUrl: option(
     "DEVICE_URL",
     serverUrl,
@@ -316,7 +216,7 @@ export const OPTIONS = {
   ),
   maxTransfers: option(
     "MAX_TRANSFERS",
-    transferCount,
+    numberFrom(1, 1000),
     "8",
     "Loads and uploads that run at once; eight times as many wait for a minute at most, further ones get 503",
   ),
@@ -377,7 +277,12 @@ export const OPTIONS = {
     undefined,
     "Folder in which the log is kept as well, a file a day; it always goes to standard error",
   ),
-  logRetentionDays: option("LOG_RETENTION_DAYS", days, "30", "Days after which a file in LOG_DIR is removed"),
+  logRetentionDays: option(
+    "LOG_RETENTION_DAYS",
+    numberFrom(1, 3650, "a number of days"),
+    "30",
+    "Days after which a file in LOG_DIR is removed",
+  ),
 } as const;
 
 type Table = typeof OPTIONS;

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { isLoopback } from "../http/loopback.ts";
 import type { Environment } from "../system/environment.ts";
-import { type Option, option as plainOption, serverUrl } from "./options.ts";
+import { type Option, option as plainOption } from "./options.ts";
 import { ENVIRONMENTS, type KnownEnvironment } from "./platform_environments.ts";
 import { Secret } from "./secret.ts";
+import { numberFrom, type ParseValue, serverUrl } from "./values.ts";
 
 /** What every variable of the platform begins with. */
 export const PLATFORM_PREFIX = "AIGNOSTICS_";
@@ -19,19 +20,19 @@ export interface PlatformRoot {
   readonly url: URL | undefined;
 }
 
-function textOf(least: number, most: number): (value: string) => string {
+function textOf(least: number, most: number): ParseValue<string> {
   return (value) => {
     if (value.length < least || value.length > most) throw new Error(`must have ${least} to ${most} characters`);
     return value;
   };
 }
 
-function secretOf(least: number, most: number): (value: string) => Secret {
+function secretOf(least: number, most: number): ParseValue<Secret> {
   const check = textOf(least, most);
   return (value) => new Secret(check(value));
 }
 
-function secondsOf(least: number, most: number): (value: string) => number {
+function secondsOf(least: number, most: number): ParseValue<number> {
   return (value) => {
     const seconds = /^\d+(\.\d+)?$/.test(value) ? Number(value) : NaN;
     if (!(seconds >= least && seconds <= most)) throw new Error(`must be a number of seconds from ${least} to ${most}`);
@@ -39,10 +40,10 @@ function secondsOf(least: number, most: number): (value: string) => number {
   };
 }
 
+const countOfTries = numberFrom(0, 10);
+
 function attempts(value: string): number {
-  const count = /^\d{1,2}$/.test(value) ? Number(value) : NaN;
-  if (!(count <= 10)) throw new Error("must be a number from 0 to 10");
-  return Math.max(1, count);
+  return Math.max(1, countOfTries(value));
 }
 
 function scopes(value: string): readonly string[] {

@@ -5,7 +5,6 @@ import { requirePrivate } from "../system/files.ts";
 import type { Environment } from "../system/environment.ts";
 import type { Setting } from "./config.ts";
 import { readDotenv } from "./dotenv.ts";
-import { serverUrl } from "./options.ts";
 import { AUTH0_PATHS, ENVIRONMENTS, type KnownEnvironment, REDIRECT_URI } from "./platform_environments.ts";
 import {
   PLATFORM_OPTIONS,
@@ -14,6 +13,7 @@ import {
   type PlatformRoot,
   type PlatformValue,
 } from "./platform_options.ts";
+import { serverUrl } from "./values.ts";
 import type { Secret } from "./secret.ts";
 
 /** What is known of the issuer from settings and from the table of environments; the rest is discovered. */

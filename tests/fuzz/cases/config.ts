@@ -41,7 +41,7 @@ export function configCases(): ParserCase[] {
   return [
     parserCase(
       "parseSettings()",
-      ["lib/config/options.ts", "lib/config/config.ts", "lib/http/loopback.ts"],
+      ["lib/config/values.ts", "lib/config/config.ts", "lib/http/loopback.ts"],
       fc.tuple(
         fc.constantFrom(...Object.keys(VALUES)),
         nearText(...Object.values(VALUES)),
@@ -64,7 +64,7 @@ export function configCases(): ParserCase[] {
     ),
     parserCase(
       "every single setting",
-      ["lib/config/options.ts", "lib/config/platform_options.ts"],
+      ["lib/config/values.ts", "lib/config/platform_options.ts"],
       fc.tuple(
         fc.constantFrom(...Object.values(OPTIONS), ...Object.values(PLATFORM_OPTIONS)),
         nearText(...Object.values(VALUES), ...Object.values(PLATFORM_VALUES), "libcrypto", "arm64", "2M", "1.10"),
