@@ -32,6 +32,11 @@ export class Media {
     this.#log = log;
   }
 
+  /** Whether there is any folder to look into. */
+  get hasFolders(): boolean {
+    return this.#stores.length > 0;
+  }
+
   /** The objects of this name and size, in the order of the folders. */
   async find({ bucket, key, sizeBytes }: MediumQuery): Promise<OnMedium[]> {
     const found: OnMedium[] = [];

@@ -1,26 +1,28 @@
 import { type Bytes, toBase64Url } from "../bytes.ts";
 import type { ContentCache, ContentName } from "../cdn/content_cache.ts";
 import type { Media, OnMedium } from "../cdn/media.ts";
+import { resumed } from "../cdn/resumed.ts";
 import type { ObjectStore } from "../cdn/store.ts";
 import { storeSource } from "../cdn/store_source.ts";
 import { allUnits, type BigPart, HASH_BYTES, type UnitRange } from "../crypto/open_units.ts";
 import { plainStart } from "../crypto/unit_layout.ts";
-import { messageOf } from "../errors.ts";
+import { InterruptedError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { bigPart, hashList, plainRange } from "../split/big_part.ts";
 import { hashListKey, type Manifest } from "../split/manifest.ts";
 import type { OpenedSmallPart } from "../split/open_small_part.ts";
-import { type ByteStream, byteStream, collect } from "../streams.ts";
+import { type ByteStream, byteStream, collect, streamOf } from "../streams.ts";
 import type { Clock } from "../system/clock.ts";
 import { readSmallFile } from "../system/files.ts";
 import type { Turns } from "../system/turns.ts";
 import { CacheRepair } from "./cache_repair.ts";
+import type { FollowedUnits } from "./followed_units.ts";
 import type { FindResource, OpenBody, OpenResource } from "./open_resource.ts";
 import type { OpenVersion } from "./small_part_v2.ts";
 import type { UnitDownloadJob } from "./unit_download.ts";
 import type { UnitDownloads } from "./unit_downloads.ts";
 import { openedUnits, type UnitFeed } from "./unit_feed.ts";
-import { fileUnits, instead, mediumUnits, storeUnits, type UnitSource } from "./unit_sources.ts";
+import { fileUnits, instead, laterUnits, mediumUnits, storeUnits, type UnitSource } from "./unit_sources.ts";
 
 /** What loading in format v2 needs. */
 export interface LoadV2Deps {
@@ -100,8 +102,17 @@ class Loading {
       const late = await this.#cached(range);
       return late === undefined ? this.#from(range, streams) : this.#fromCache(range, late);
     }
-    this.#state.signal?.addEventListener("abort", () => units.leave(), { once: true });
+    this.#leaveWithCaller(units);
     return this.#from(range, [units, ...streams.map((source) => instead(source, () => units.isLost))]);
+  }
+
+  /** A download that nobody reads would go on. @throws {InterruptedError} the caller has gone already */
+  #leaveWithCaller(units: FollowedUnits): void {
+    const { signal } = this.#state;
+    signal?.addEventListener("abort", () => units.leave(), { once: true });
+    if (!signal?.aborted) return;
+    units.leave();
+    throw new InterruptedError();
   }
 
   /** Some bytes of it, from the units that hold them. */
@@ -119,7 +130,7 @@ class Loading {
   #fromCache(range: UnitRange, cached: UnitSource): OpenBody {
     const { big, manifest } = this.#state;
     const repair = new CacheRepair(this.#deps, nameOf(manifest), big);
-    return this.#from(range, [cached, this.#store(range)], (index, unit, from) => {
+    return this.#from(range, [cached, ...this.#laterMedia(range), this.#store(range)], (index, unit, from) => {
       if (from !== cached.name) repair.mend(index, unit);
     });
   }
@@ -148,6 +159,16 @@ class Loading {
     const { big, manifest } = this.#state;
     const { folder, key } = nameOf(manifest);
     return await this.#deps.media?.find({ bucket: folder, key, sizeBytes: big.sizeBytes }) ?? [];
+  }
+
+  /** Looked for only when the cache is damaged: nobody waits for a slow share otherwise. */
+  #laterMedia(range: UnitRange): UnitSource[] {
+    const { big, manifest } = this.#state;
+    if (!this.#deps.media?.hasFolders) return [];
+    return [laterUnits("media", async () => {
+      const [medium] = await this.#media();
+      return medium && mediumUnits(medium, nameOf(manifest), { big, end: range.end });
+    })];
   }
 
   /** One behind the other, each read in one stream. */
@@ -189,10 +210,11 @@ class Loading {
  * @throws {IntegrityError} step `hash-list`: that of the CDN is not the one that was signed
  */
 export async function fetchHashList(
-  { cdn, cache, media, log }: LoadV2Deps,
+  deps: LoadV2Deps,
   manifest: Manifest,
   { signal, beside }: { readonly signal?: AbortSignal | undefined; readonly beside?: string },
 ): Promise<Bytes | undefined> {
+  const { cache, media, log } = deps;
   if ("list" in manifest.seg) return undefined;
   const name = { folder: manifest.folder, key: hashListKey(manifest.big.key) };
   const sizeBytes = manifest.seg.n * HASH_BYTES;
@@ -205,14 +227,31 @@ export async function fetchHashList(
     const list = await read().catch(() => undefined); // what cannot be read is fetched
     if (list !== undefined && await isHashList(manifest, list)) return list;
   }
-  const store = await cdn();
-  const { body } = await store.get(name.folder, name.key, signal ? { signal } : {});
-  const list = await collect(body, sizeBytes, "The hash list");
-  await hashList(manifest, list);
+  const list = await hashList(manifest, await readFromCdn(deps, name, sizeBytes, signal));
   await cache.writeSmall(name, list).catch((error) =>
     log.warning("cache_not_changed", { ...name, why: messageOf(error) })
   );
   return list;
+}
+
+/** Taken up again where it breaks off; nothing where it has another size. */
+async function readFromCdn(
+  { cdn, clock }: LoadV2Deps,
+  { folder, key }: ContentName,
+  sizeBytes: number,
+  signal: AbortSignal | undefined,
+): Promise<Bytes> {
+  const open = async (start: number) => {
+    const range = start > 0 && { range: { start, end: sizeBytes } };
+    const { body, totalBytes } = await (await cdn()).get(folder, key, { ...range, ...(signal && { signal }) });
+    if (totalBytes === sizeBytes) return body;
+    await body.cancel();
+    return undefined;
+  };
+  const begun = await open(0);
+  if (begun === undefined) return new Uint8Array(0);
+  const again = async (start: number) => await open(start) ?? streamOf();
+  return await collect(resumed(begun, { sizeBytes, open: again, clock, signal }), sizeBytes, "The hash list");
 }
 
 async function readFromMedia(

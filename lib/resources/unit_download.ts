@@ -86,18 +86,29 @@ export class UnitDownload implements SegmentSink, Followed {
     return this.#job.from;
   }
 
-  /** All units for one more reader; `undefined` when it has failed or is about to end. */
+  /**
+   * All units for one more reader; `undefined` when it has failed or is about to end.
+   * @throws what the system says where the file cannot be opened once more
+   */
   follow(): FollowedUnits | undefined {
     if (this.#failure !== undefined || this.#stop.signal.aborted) return undefined;
-    const follower = new FollowedUnits(this, this.#file.openReader());
-    this.#followers.add(follower);
-    return follower;
+    try {
+      const follower = new FollowedUnits(this, this.#file.openReader());
+      this.#followers.add(follower);
+      return follower;
+    } finally {
+      this.#endIfAlone();
+    }
   }
 
   leave(follower: FollowedUnits): void {
     this.#followers.delete(follower);
-    if (this.#followers.size === 0 && this.#missing > 0) this.#stop.abort();
+    this.#endIfAlone();
     this.changed();
+  }
+
+  #endIfAlone(): void {
+    if (this.#followers.size === 0 && this.#missing > 0) this.#stop.abort();
   }
 
   isThere(index: number): boolean {

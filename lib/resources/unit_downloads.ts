@@ -31,10 +31,18 @@ export class UnitDownloads {
       const running = this.#running.get(place) ?? this.#start(place, job);
       const download = await running;
       if (download === undefined || !download.isOf(job)) return undefined;
-      const units = download.follow();
-      if (units !== undefined) return units;
+      try {
+        const units = download.follow();
+        if (units !== undefined) return units;
+      } catch (error) {
+        return this.#without(job, error);
+      }
       await download.ended; // it has failed, or everybody had gone
     }
+  }
+
+  #without({ object }: UnitDownloadJob, error: unknown): undefined {
+    this.#deps.log.warning("cache_not_changed", { ...object, why: messageOf(error) });
   }
 
   #start(place: string, job: UnitDownloadJob): Promise<UnitDownload | undefined> {
@@ -52,13 +60,11 @@ export class UnitDownloads {
     return download;
   }
 
-  async #beginFile({ object, big }: UnitDownloadJob): Promise<PartialFile | undefined> {
-    const { cache, log } = this.#deps;
+  async #beginFile(job: UnitDownloadJob): Promise<PartialFile | undefined> {
     try {
-      return await cache.begin(object, big.sizeBytes);
+      return await this.#deps.cache.begin(job.object, job.big.sizeBytes);
     } catch (error) {
-      log.warning("cache_not_changed", { ...object, why: messageOf(error) });
-      return undefined;
+      return this.#without(job, error);
     }
   }
 }

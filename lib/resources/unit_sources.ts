@@ -4,7 +4,7 @@ import type { LoadSource, OnMedium } from "../cdn/media.ts";
 import type { ByteSource, ObjectStore } from "../cdn/store.ts";
 import { type BigPart, unitEnd } from "../crypto/open_units.ts";
 import { unitStart } from "../crypto/unit_layout.ts";
-import { IntegrityError, UnavailableError } from "../errors.ts";
+import { IntegrityError, NotFoundError, UnavailableError } from "../errors.ts";
 import { type RetryPolicy, withRetry } from "../http/retry.ts";
 import { type ByteReader, byteReader, type ByteStream } from "../streams.ts";
 import type { Clock } from "../system/clock.ts";
@@ -84,6 +84,24 @@ export function mediumUnits({ store, facts }: OnMedium, { folder, key }: Content
       }
     },
     [Symbol.asyncDispose]: () => units.close(),
+  };
+}
+
+/** A source that is looked for when it is asked first. Where there is none, or it has failed, it is passed over from then on. */
+export function laterUnits(name: LoadSource, find: () => Promise<UnitSource | undefined>): UnitSource {
+  let finding: Promise<UnitSource | undefined> | undefined;
+  let isThere = true;
+  return {
+    name,
+    has: () => isThere,
+    async read(index, signal) {
+      finding ??= find();
+      const found = await finding;
+      isThere = found?.has(index) === true;
+      if (found === undefined || !isThere) throw new NotFoundError(`Unit ${index} of the big part is not there`);
+      return await found.read(index, signal);
+    },
+    [Symbol.asyncDispose]: async () => await (await finding)?.[Symbol.asyncDispose](),
   };
 }
 
