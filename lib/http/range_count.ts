@@ -39,6 +39,7 @@ export class RangeCount {
   /** A segment has arrived. Looks at the rate after each window of at least a second and eight segments. */
   arrived(nowMs: number): void {
     if (this.#settled) return;
+    if (this.#sinceMs !== undefined && nowMs < this.#sinceMs) this.heldBack(); // the clock was set back
     if (this.#sinceMs === undefined) return void (this.#sinceMs = nowMs); // nobody knows how long the first one took
     this.#segments++;
     const elapsedMs = nowMs - this.#sinceMs;

@@ -7,7 +7,7 @@ import {
   type Upstream,
   UpstreamTimeoutError,
 } from "../errors.ts";
-import type { Clock } from "../system/clock.ts";
+import { type Clock, stillHolds } from "../system/clock.ts";
 import { processEnvironment } from "../system/environment.ts";
 import { mayConnect, type Reach } from "./address_guard.ts";
 import type { HttpClient } from "./client.ts";
@@ -43,7 +43,8 @@ export function withinReach(client: HttpClient, rules: ReachRules): HttpClient {
   const believed = new Map<string, number>();
   return async (url, request = {}) => {
     const { clock, known } = rules;
-    if (url.hostname !== known && (believed.get(url.hostname) ?? 0) < clock.now()) {
+    const untilMs = believed.get(url.hostname) ?? -Infinity;
+    if (url.hostname !== known && !stillHolds(untilMs, BELIEVED_MS, clock.now())) {
       await requireReach(url, rules, request.signal ?? undefined);
       believed.set(url.hostname, clock.now() + BELIEVED_MS);
     }

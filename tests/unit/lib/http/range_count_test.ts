@@ -16,6 +16,13 @@ Deno.test("RangeCount takes as many ranges as help, and no more", () => {
   assert.equal(settled(1, (ranges) => 10 * ranges), 1);
 });
 
+Deno.test("RangeCount goes on when the clock is set back", () => {
+  const count = new RangeCount(8);
+  for (let nowMs = 86_400_000; nowMs < 86_401_000; nowMs += 50) count.arrived(nowMs);
+  for (let nowMs = 0; nowMs < 60_000; nowMs += 100 / count.target) count.arrived(nowMs);
+  assert.equal(count.target, 8);
+});
+
 Deno.test("RangeCount stays at one for a source without ranges", () => {
   const count = new RangeCount(8);
   count.single();

@@ -49,6 +49,16 @@ Deno.test("withinReach() wants every address of a name within reach, and looks a
   assert.deepEqual(asked, ["cdn.example.com"]);
 });
 
+Deno.test("withinReach() looks again when the clock was set back", async () => {
+  let addresses = ["93.184.216.34"];
+  const { clock, http } = guarded("private", () => Promise.resolve(addresses));
+  const url = new URL("https://cdn.example.com/x");
+  await http(url);
+  addresses = ["169.254.169.254"];
+  clock.advance(-3_600_000);
+  await assert.rejects(http(url), outOfReach);
+});
+
 Deno.test("withinReach() lets the host through that is spoken to anyway", async () => {
   const { asked, http } = guarded("private", () => Promise.resolve(["127.0.1.1"]), "api.example.com");
   await http(new URL("https://api.example.com/x"));
