@@ -1,16 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Bytes } from "../../lib/bytes.ts";
-
-/** Numbers that look random and can be had again from their seed. @see "Mulberry32", public domain */
-export function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { randomNumbers } from "../../tests/support/random.ts";
 
 /** Bytes that no compression helps, another sequence for each seed. */
 export function contentOf(seed: number, sizeBytes: number): Bytes {

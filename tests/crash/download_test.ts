@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { processEnvironment } from "../../lib/system/environment.ts";
 import type { DownloadJob } from "../support/download_child.ts";
 import { keystream } from "../support/keystream.ts";
-import { random } from "../support/random.ts";
+import { linesOf } from "../support/lines.ts";
+import { seededRandom } from "../support/random.ts";
 import { rangeServer } from "../support/range_server.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 
@@ -34,18 +34,13 @@ async function runChild(job: DownloadJob, killAtLine: number): Promise<Heard> {
     doneBytes: new Map<string, number>(),
     ended: new Set<string>(),
   };
-  let text = "";
   let lines = 0;
-  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-    const parts = (text + chunk).split("\n");
-    text = parts.pop() ?? "";
-    for (const line of parts) {
-      const [word = "", name = "", bytes = ""] = line.split(" ");
-      if (word === "start") heard.startBytes.set(name, Number(bytes));
-      if (word === "end") heard.ended.add(name);
-      else heard.doneBytes.set(name, Number(bytes));
-      if (++lines === killAtLine) child.kill("SIGKILL");
-    }
+  for await (const line of linesOf(child.stdout)) {
+    const [word = "", name = "", bytes = ""] = line.split(" ");
+    if (word === "start") heard.startBytes.set(name, Number(bytes));
+    if (word === "end") heard.ended.add(name);
+    else heard.doneBytes.set(name, Number(bytes));
+    if (++lines === killAtLine) child.kill("SIGKILL");
   }
   const { success, signal } = await child.status;
   assert(success || signal === "SIGKILL", "the child failed by itself");
@@ -77,8 +72,7 @@ async function killAndGoOn({ job, next }: Group): Promise<number> {
 }
 
 Deno.test("download() that is killed at random moments ends with the right bytes, 200 times", async () => {
-  const seed = Number(processEnvironment("TALLY_TEST_SEED") ?? Date.now() % 2 ** 31);
-  const next = random(seed);
+  const { seed, next } = seededRandom();
   await using folder = await tempFolder();
   await using server = rangeServer();
   let kills = 0;

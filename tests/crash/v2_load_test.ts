@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { processEnvironment } from "../../lib/system/environment.ts";
 import { keystream } from "../support/keystream.ts";
 import { type LoadRun, runLoads } from "../support/load_run.ts";
-import { random } from "../support/random.ts";
+import { seededRandom } from "../support/random.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 import { type LoadJob, PIECE_BYTES } from "../support/v2_load_child.ts";
 import { V2Round } from "../support/v2_round.ts";
@@ -94,8 +93,7 @@ function checkGroup(resources: readonly Sealed[], runs: readonly LoadRun[], wher
 }
 
 Deno.test("load() in format v2 that is killed at random moments ends with the right bytes, 200 times", async () => {
-  const seed = Number(processEnvironment("TALLY_TEST_SEED") ?? Date.now() % 2 ** 31);
-  const next = random(seed);
+  const { seed, next } = seededRandom();
   await using folder = await tempFolder();
   await using round = await V2Round.start();
   const resources: Sealed[] = [];

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { thisProgram } from "../../cli/demo/this_program.ts";
 import { processEnvironment } from "../../lib/system/environment.ts";
 import { startDockerEngine } from "../support/docker_engine.ts";
+import { linesOf } from "../support/lines.ts";
 import { peerPath } from "../support/peers.ts";
 import { tally } from "../support/tally.ts";
 import { type TempFolder, tempFolder } from "../support/temp_folder.ts";
@@ -185,12 +186,9 @@ async function interruptedDemo(
     stderr: "piped",
   }).spawn();
   const stderr = new Response(demo.stderr).text();
-  let line = "";
   let isSent = false;
-  for await (const text of demo.stdout.pipeThrough(new TextDecoderStream())) {
-    const lines = (line + text).split("\n");
-    line = lines.pop() ?? "";
-    if (isSent || !lines.some((whole) => JSON.parse(whole).event === moment)) continue;
+  for await (const line of linesOf(demo.stdout)) {
+    if (isSent || JSON.parse(line).event !== moment) continue;
     isSent = true;
     demo.kill(signal);
   }

@@ -13,6 +13,7 @@ import { Client } from "../../lib/platform/client.ts";
 import { systemClock } from "../../lib/system/clock.ts";
 import { processEnvironment } from "../../lib/system/environment.ts";
 import { press, startChromium } from "../support/chromium.ts";
+import { linesOf } from "../support/lines.ts";
 import { approve } from "../support/oauth_client.ts";
 import { OriginSite } from "../support/origin_site.ts";
 import { peerPath } from "../support/peers.ts";
@@ -171,13 +172,4 @@ Deno.test("findIssuer() finds everything of an origin by its address alone", asy
 /** A token that nobody takes any more. */
 function expired(): Secret {
   return new Secret(new UnsecuredJWT({ exp: 1 }).encode());
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string, void> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
 }

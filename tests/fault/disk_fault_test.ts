@@ -2,8 +2,6 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { verifyTrail } from "../../lib/audit/verify_trail.ts";
 import { ORIGIN_COMMANDS } from "../../origin/commands.ts";
-import { objectToken } from "../../origin/object_access.ts";
-import { State } from "../../origin/state.ts";
 import {
   cachePath,
   type DevicePlace,
@@ -184,7 +182,7 @@ faultTest({
   await using site = await OriginSite.start();
   const publisher = await V2Publisher.at(site);
   const admin = await site.adminToken();
-  const token = await writerOf(site);
+  const { writer: token } = await site.objectTokens();
   await site.stop();
   await using origin = await startOriginProcess(site.dataDir);
   site.url = origin.url;
@@ -216,11 +214,6 @@ faultTest({
   await site.serve();
   await verifyTrail(join(site.dataDir, "audit"));
 });
-
-async function writerOf({ dataDir }: OriginSite): Promise<string> {
-  using state = await State.open(dataDir, 0);
-  return objectToken(state, "writer");
-}
 
 faultTest({
   area: "disk",

@@ -5,7 +5,6 @@ import { equalBytes } from "../../lib/bytes.ts";
 import { systemClock } from "../../lib/system/clock.ts";
 import { ContentKeys } from "../../origin/content_keys.ts";
 import { masterKeySource, readMasterKeys } from "../../origin/master_key.ts";
-import { objectToken } from "../../origin/object_access.ts";
 import { restoreOrigin } from "../../origin/restore.ts";
 import { State } from "../../origin/state.ts";
 import { Versions } from "../../origin/versions.ts";
@@ -76,11 +75,6 @@ async function killCommand(
   });
 }
 
-async function writerOf({ dataDir }: OriginSite): Promise<string> {
-  using state = await State.open(dataDir, 0);
-  return objectToken(state, "writer");
-}
-
 faultTest({
   area: "process",
   fault: FAULT,
@@ -89,7 +83,7 @@ faultTest({
   ignore,
 }, async () => {
   await using site = await OriginSite.start();
-  const token = await writerOf(site);
+  const { writer: token } = await site.objectTokens();
   const bytesOf = (round: number) => keystream(`object ${round}`, SIZE_BYTES);
   const put = async (round: number) => {
     const { status, text } = await site.call("PUT", "/objects/models/a.big", { token, body: bytesOf(round) });

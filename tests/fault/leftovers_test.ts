@@ -17,7 +17,7 @@ import { faultTest } from "../support/fault_test.ts";
 import { keystream } from "../support/keystream.ts";
 import { floorOf, nothingIsLeft } from "../support/killed_device.ts";
 import { filesBelow, OriginSite } from "../support/origin_site.ts";
-import { seededRandom } from "../support/seeded_random.ts";
+import { seededRandom } from "../support/random.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 import { V2_RESOURCE, V2Publisher } from "../support/v2_publisher.ts";
 

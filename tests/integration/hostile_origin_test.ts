@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { utf8 } from "../../lib/bytes.ts";
 import type { Fields, Logger } from "../../lib/log.ts";
-import { objectToken } from "../../origin/object_access.ts";
-import { State } from "../../origin/state.ts";
 import { AMBIGUOUS_HEADS, HOSTILE_SEGMENTS, SMUGGLED } from "../support/hostile_requests.ts";
 import { filesBelow, OriginSite } from "../support/origin_site.ts";
 import { checksumItem, PlatformUser } from "../support/platform_site.ts";
@@ -41,8 +39,7 @@ Deno.test("no path of an origin leads anywhere else, in whatever way it is writt
   await using origin = await startOrigin();
   const { site, port } = origin;
   const token = await site.adminToken();
-  using state = await State.open(site.dataDir, 0);
-  const objects = objectToken(state, "writer");
+  const { writer } = await site.objectTokens();
   const before = await filesBelow(site.dataDir);
   const call = (method: string, path: string, bearer: string) =>
     `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer ${bearer}\r\n` +
@@ -58,10 +55,10 @@ Deno.test("no path of an origin leads anywhere else, in whatever way it is writt
       ["POST", `/v2/resources/a/a/versions/${segment}/pin`, token],
       ["POST", `/devices/${segment}/approve`, token],
       ["DELETE", `/users/${segment}`, token],
-      ["GET", `/objects/${segment}`, objects],
-      ["GET", `/objects/models/${segment}`, objects],
-      ["PUT", `/objects/${segment}/a`, objects],
-      ["DELETE", `/objects/models/${segment}`, objects],
+      ["GET", `/objects/${segment}`, writer],
+      ["GET", `/objects/models/${segment}`, writer],
+      ["PUT", `/objects/${segment}/a`, writer],
+      ["DELETE", `/objects/models/${segment}`, writer],
       ["GET", `/api/files/_outputs/${segment}`, token],
       ["GET", `/api/v1/runs/${segment}`, token],
       ["GET", `/api/v1/runs/${UUID}/items/${segment}`, token],

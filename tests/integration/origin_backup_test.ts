@@ -15,7 +15,6 @@ import { folderState } from "../../lib/system/folders.ts";
 import { backupOrigin } from "../../origin/backup.ts";
 import { encodeManifest, manifestEntryName } from "../../origin/backup_manifest.ts";
 import { readVerifiedDatabase } from "../../origin/database_file.ts";
-import { objectToken } from "../../origin/object_access.ts";
 import { restoreOrigin } from "../../origin/restore.ts";
 import { runOrigin } from "../../origin/serve.ts";
 import { State } from "../../origin/state.ts";
@@ -28,11 +27,6 @@ import { testClock } from "../support/test_clock.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url);
 const { signal } = new AbortController();
-
-async function writerToken(dataDir: string): Promise<string> {
-  using state = await State.open(dataDir, 0);
-  return objectToken(state, "writer");
-}
 
 function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
@@ -59,7 +53,7 @@ interface Tokens {
 
 async function populate(site: OriginSite): Promise<Tokens> {
   const { token: uploader } = await site.user("ResourceUploader");
-  const tokens = { uploader, writer: await writerToken(site.dataDir) };
+  const tokens = { uploader, writer: (await site.objectTokens()).writer };
   for (const name of ["a.onnx", "b.onnx"]) await publish(site, tokens, name, `${name} 0`);
   await site.call("POST", "/resources", { token: uploader, body: fileForm(utf8("plain"), "cdn.yaml") });
   await site.call("POST", "/resources/check", { token: uploader, json: { hardware: "one" } });

@@ -4,8 +4,6 @@ import { utf8 } from "../../lib/bytes.ts";
 import { ConfigurationError } from "../../lib/errors.ts";
 import { backupOrigin } from "../../origin/backup.ts";
 import { collectGarbage } from "../../origin/garbage.ts";
-import { objectToken } from "../../origin/object_access.ts";
-import { State } from "../../origin/state.ts";
 import { fileForm, filesBelow, OriginSite } from "../support/origin_site.ts";
 import { tally } from "../support/tally.ts";
 import { tempFolder } from "../support/temp_folder.ts";
@@ -19,8 +17,8 @@ const GARBAGE = [
 /** @returns the files that must stay */
 async function populate(site: OriginSite): Promise<string[]> {
   const { token } = await site.user("ResourceUploader");
-  using state = await State.open(site.dataDir, 0);
-  const put = await site.call("PUT", "/objects/models/a.big", { token: objectToken(state, "writer"), body: "big" });
+  const { writer } = await site.objectTokens();
+  const put = await site.call("PUT", "/objects/models/a.big", { token: writer, body: "big" });
   const post = await site.call("POST", "/resources/models", { token, body: fileForm(utf8("small"), "a.small") });
   assert.deepEqual([put.status, post.status], [201, 200]);
   return await stored(site);

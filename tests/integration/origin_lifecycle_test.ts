@@ -6,9 +6,7 @@ import { type Bytes, utf8 } from "../../lib/bytes.ts";
 import { ConfigurationError, ConflictError, InvalidInputError } from "../../lib/errors.ts";
 import { ORIGIN_COMMANDS } from "../../origin/commands.ts";
 import { initOrigin } from "../../origin/init.ts";
-import { objectToken } from "../../origin/object_access.ts";
 import { runOrigin } from "../../origin/serve.ts";
-import { State } from "../../origin/state.ts";
 import { eventually } from "../support/eventually.ts";
 import { keystream } from "../support/keystream.ts";
 import { fileForm, filesBelow, OriginSite, PASSWORD } from "../support/origin_site.ts";
@@ -17,11 +15,6 @@ import { testClock } from "../support/test_clock.ts";
 
 const CHILD = new URL("../support/origin_child.ts", import.meta.url);
 const OBJECT = "/objects/models/net.onnx.big";
-
-async function writerToken(site: OriginSite): Promise<string> {
-  using state = await State.open(site.dataDir, 0);
-  return objectToken(state, "writer");
-}
 
 Deno.test("origin: init makes one administrator once, in a folder for its owner only", async () => {
   await using folder = await tempFolder();
@@ -95,7 +88,7 @@ Deno.test("origin: another address than loopback needs a public https URL", asyn
 Deno.test("origin: a restart loses nothing", async () => {
   await using site = await OriginSite.start();
   const { token } = await site.user("ResourceUploader");
-  const writer = await writerToken(site);
+  const { writer } = await site.objectTokens();
   await site.call("POST", "/resources/models", { token, body: fileForm(utf8("small"), "a.small") });
   await site.call("POST", "/resources/check", { token, json: { hardware: "one" } });
   const put = await site.call("PUT", OBJECT, {
@@ -148,7 +141,7 @@ Deno.test("origin: set-key-fragment gives a fleet that exists its own, byte for 
 
 Deno.test("origin: stopping lets a running request finish", async () => {
   await using site = await OriginSite.start();
-  const writer = await writerToken(site);
+  const { writer } = await site.objectTokens();
   const upload = new Upload(site.url, writer, 1000);
   await upload.send(utf8("x".repeat(500)));
   await eventually(
@@ -166,7 +159,7 @@ Deno.test("origin: stopping lets a running request finish", async () => {
 
 Deno.test("origin: stopping gives up a request that hangs, and leaves nothing of it", async () => {
   await using site = await OriginSite.start({ clock: testClock() }); // its ten seconds pass at once
-  const writer = await writerToken(site);
+  const { writer } = await site.objectTokens();
   const files = async () => (await filesBelow(site.dataDir)).filter((path) => path.startsWith("objects/"));
   const upload = new Upload(site.url, writer, 1000);
   await upload.send(utf8("x".repeat(500)));
@@ -180,7 +173,7 @@ Deno.test("origin: stopping gives up a request that hangs, and leaves nothing of
 
 Deno.test("origin: kill -9 at any point of a PUT leaves the old object or the new one", async () => {
   await using site = await OriginSite.start();
-  const writer = await writerToken(site);
+  const { writer } = await site.objectTokens();
   await site.call("PUT", OBJECT, { token: writer, body: "old" });
   await site.stop();
   const body = keystream("new", 4_000_000);

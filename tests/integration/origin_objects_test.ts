@@ -4,8 +4,6 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { type Bytes, utf8 } from "../../lib/bytes.ts";
 import { ORIGIN_COMMANDS } from "../../origin/commands.ts";
-import { objectToken } from "../../origin/object_access.ts";
-import { State } from "../../origin/state.ts";
 import { eventually } from "../support/eventually.ts";
 import { HOSTILE_NAMES } from "../support/hostile_names.ts";
 import { keystream } from "../support/keystream.ts";
@@ -14,11 +12,6 @@ import { testClock } from "../support/test_clock.ts";
 
 const PAIRED = "ab".repeat(32);
 const OBJECT = "/objects/models/net.onnx.big";
-
-async function tokens(site: OriginSite): Promise<{ reader: string; writer: string }> {
-  using state = await State.open(site.dataDir, 0);
-  return { reader: objectToken(state, "reader"), writer: objectToken(state, "writer") };
-}
 
 function digest(bytes: Uint8Array): string {
   return `sha-256=:${createHash("sha256").update(bytes).digest("base64")}:`;
@@ -30,7 +23,7 @@ async function blobs(site: OriginSite): Promise<string[]> {
 
 Deno.test("origin objects: what is put comes back with its facts, by GET and HEAD", async () => {
   await using site = await OriginSite.start();
-  const { reader, writer } = await tokens(site);
+  const { reader, writer } = await site.objectTokens();
   for (const sizeBytes of [0, 1, 1_000_000]) {
     const bytes = keystream("object", sizeBytes);
     const put = await site.call("PUT", OBJECT, {
@@ -59,7 +52,7 @@ Deno.test("origin objects: what is put comes back with its facts, by GET and HEA
 
 Deno.test("origin objects: a new write is a new ETag and forgets the old pairing", async () => {
   await using site = await OriginSite.start();
-  const { writer } = await tokens(site);
+  const { writer } = await site.objectTokens();
   const first = await site.call("PUT", OBJECT, {
     token: writer,
     body: "x",
@@ -72,7 +65,7 @@ Deno.test("origin objects: a new write is a new ETag and forgets the old pairing
 
 Deno.test("origin objects: ranges and conditions", async () => {
   await using site = await OriginSite.start();
-  const { reader, writer } = await tokens(site);
+  const { reader, writer } = await site.objectTokens();
   const put = await site.call("PUT", OBJECT, { token: writer, body: "0123456789" });
   const etag = put.headers.get("etag") ?? "";
   const cases: readonly [headers: Record<string, string>, status: number, text: string, contentRange: string | null][] =
@@ -111,7 +104,7 @@ Deno.test("origin objects: ranges and conditions", async () => {
 
 Deno.test("origin objects: conditional writes and removals", async () => {
   await using site = await OriginSite.start();
-  const { reader, writer } = await tokens(site);
+  const { reader, writer } = await site.objectTokens();
   const put = (headers: Record<string, string>, body = "x") =>
     site.call("PUT", OBJECT, { token: writer, headers, body });
   assert.equal((await put({ "if-match": "*" })).status, 412);
@@ -133,7 +126,7 @@ Deno.test("origin objects: conditional writes and removals", async () => {
 
 Deno.test("origin objects: a refused PUT leaves the old object and no file", async () => {
   await using site = await OriginSite.start();
-  const { reader, writer } = await tokens(site);
+  const { reader, writer } = await site.objectTokens();
   await site.call("PUT", OBJECT, { token: writer, body: "old" });
   const before = await blobs(site);
   const cases: readonly [status: number, Record<string, string>][] = [
@@ -156,7 +149,7 @@ Deno.test("origin objects: a refused PUT leaves the old object and no file", asy
 
 Deno.test("origin objects: a connection that breaks within a PUT leaves the old object", async () => {
   await using site = await OriginSite.start();
-  const { reader, writer } = await tokens(site);
+  const { reader, writer } = await site.objectTokens();
   await site.call("PUT", OBJECT, { token: writer, body: "old" });
   const before = await blobs(site);
   const { hostname, port } = new URL(site.url);
@@ -171,7 +164,7 @@ Deno.test("origin objects: a connection that breaks within a PUT leaves the old 
 
 Deno.test("origin objects: who reads an object that is replaced gets the old one whole", async () => {
   await using site = await OriginSite.start();
-  const { reader, writer } = await tokens(site);
+  const { reader, writer } = await site.objectTokens();
   const old = keystream("old", 20_000_000);
   await site.call("PUT", OBJECT, { token: writer, body: old });
   const response = await fetch(site.url + OBJECT, { headers: { authorization: `Bearer ${reader}` } });
@@ -182,7 +175,7 @@ Deno.test("origin objects: who reads an object that is replaced gets the old one
 
 Deno.test("origin objects: a reader that leaves early holds nothing open", async () => {
   await using site = await OriginSite.start();
-  const { reader, writer } = await tokens(site);
+  const { reader, writer } = await site.objectTokens();
   await site.call("PUT", OBJECT, { token: writer, body: keystream("left", 20_000_000) });
   for (let count = 0; count < 20; count++) {
     const response = await fetch(site.url + OBJECT, { headers: { authorization: `Bearer ${reader}` } });
@@ -200,7 +193,7 @@ Deno.test("origin objects: a reader that leaves early holds nothing open", async
 
 Deno.test("origin objects: readers and writers at once see whole objects only", async () => {
   await using site = await OriginSite.start();
-  const { reader, writer } = await tokens(site);
+  const { reader, writer } = await site.objectTokens();
   const bodies = Array.from({ length: 12 }, (_, index) => keystream(`body ${index}`, 100_000 + index));
   const known = new Set(bodies.map((bytes) => digest(bytes)));
   await site.call("PUT", OBJECT, { token: writer, body: bodies[0] ?? "" });
@@ -216,7 +209,7 @@ Deno.test("origin objects: readers and writers at once see whole objects only", 
 
 Deno.test("origin objects: a bucket lists its keys in order", async () => {
   await using site = await OriginSite.start();
-  const { reader, writer } = await tokens(site);
+  const { reader, writer } = await site.objectTokens();
   for (const key of ["b", "a", "B"]) await site.call("PUT", `/objects/one/${key}`, { token: writer, body: "xyz" });
   await site.call("PUT", "/objects/two/c", { token: writer, body: "" });
   const list = async (bucket: string) => (await site.call("GET", `/objects/${bucket}`, { token: reader })).json();
@@ -229,7 +222,7 @@ Deno.test("origin objects: a bucket lists its keys in order", async () => {
 
 Deno.test("origin objects: each token may do its part and no more", async () => {
   await using site = await OriginSite.start();
-  const { reader, writer } = await tokens(site);
+  const { reader, writer } = await site.objectTokens();
   const jwt = await site.adminToken();
   const calls = [["GET", OBJECT], ["HEAD", OBJECT], ["GET", "/objects/models"], ["PUT", OBJECT], [
     "DELETE",
@@ -252,12 +245,12 @@ Deno.test("origin objects: each token may do its part and no more", async () => 
 
 Deno.test("origin objects: rotated tokens and signing keys take effect in a running origin", async () => {
   await using site = await OriginSite.start();
-  const old = await tokens(site);
+  const old = await site.objectTokens();
   await site.call("PUT", OBJECT, { token: old.writer, body: "x" });
   const signed = await sign(site, { method: "GET", bucket: "models", key: "net.onnx.big" });
   assert.equal((await fetchSigned(signed.url)).status, 200);
   await ORIGIN_COMMANDS["rotate-object-tokens"]({ dataDir: site.dataDir });
-  const fresh = await tokens(site);
+  const fresh = await site.objectTokens();
   assert.equal((await site.call("GET", OBJECT, { token: old.reader })).status, 401);
   assert.equal((await site.call("GET", OBJECT, { token: old.writer })).status, 401);
   assert.equal((await site.call("GET", OBJECT, { token: fresh.reader })).status, 200);
@@ -318,7 +311,7 @@ Deno.test("origin objects: POST /objects/sign gives writing permits to uploaders
 
 Deno.test("origin objects: hostile names reach nothing", async () => {
   await using site = await OriginSite.start();
-  const { writer } = await tokens(site);
+  const { writer } = await site.objectTokens();
   const before = await filesBelow(join(site.dataDir, ".."));
   for (const name of HOSTILE_NAMES.filter((name) => !["", ".", ".."].includes(name) && name.length < 100)) {
     for (const path of [`/objects/${encodeURIComponent(name)}/key`, `/objects/bucket/${encodeURIComponent(name)}`]) {

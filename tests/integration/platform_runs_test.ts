@@ -2,9 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { Crc32c } from "../../lib/crc32c.ts";
 import { systemClock } from "../../lib/system/clock.ts";
-import { objectToken } from "../../origin/object_access.ts";
 import { readPicture } from "../../origin/platform/builtin/picture.ts";
-import { State } from "../../origin/state.ts";
 import { eventually } from "../support/eventually.ts";
 import { keystream } from "../support/keystream.ts";
 import { filesBelow, OriginSite } from "../support/origin_site.ts";
@@ -387,8 +385,7 @@ Deno.test("signed URLs open what they were made for, and nothing else", async ()
     "reading is not writing",
   );
   for (const path of ["/objects/_inputs", `/objects/_inputs/${new URL(url).pathname.split("/").at(-1)}`]) {
-    using state = await State.open(site.dataDir, 0);
-    const token = objectToken(state, "writer");
+    const { writer: token } = await site.objectTokens();
     assert.equal(
       (await site.call("GET", path, { token })).status,
       422,

@@ -3,7 +3,6 @@ import { type Bytes, concat, utf8 } from "../../lib/bytes.ts";
 import type { IntegrityStep } from "../../lib/errors.ts";
 import { systemClock } from "../../lib/system/clock.ts";
 import { ORIGIN_COMMANDS } from "../../origin/commands.ts";
-import { objectToken } from "../../origin/object_access.ts";
 import { State } from "../../origin/state.ts";
 import { keystream } from "../support/keystream.ts";
 import { OriginSite } from "../support/origin_site.ts";
@@ -39,8 +38,7 @@ class Round implements AsyncDisposable {
 
   /** What stands in the CDN in the place of a big part. */
   async replaceBigPart({ manifest }: V2Version, bytes: Bytes): Promise<void> {
-    using state = await State.open(this.site.dataDir, 0);
-    const token = objectToken(state, "writer");
+    const { writer: token } = await this.site.objectTokens();
     const { status } = await this.site.call("PUT", `/objects/${folder}/${manifest.big.key}`, { token, body: bytes });
     assert.ok(status < 300);
   }

@@ -1,3 +1,4 @@
+import { linesOf } from "./lines.ts";
 import type { LoadJob } from "./v2_load_child.ts";
 
 const CHILD = new URL("./v2_load_child.ts", import.meta.url).pathname;
@@ -47,7 +48,8 @@ export async function runLoads(job: LoadJob, onLine: OnLine): Promise<LoadRun> {
     open: new Map<string, number>(),
     ended: new Map<string, string>(),
   };
-  for await (const words of linesOf(process.stdout)) {
+  for await (const line of linesOf(process.stdout)) {
+    const words = line.trimEnd().split(" ");
     note(run, words);
     await onLine(words, child, run);
   }
@@ -65,13 +67,4 @@ function note(
   if (word === "open") open.set(name, (open.get(name) ?? 0) + 1);
   if (word === "over") open.set(name, (open.get(name) ?? 0) - 1);
   if (word === "end") ended.set(name, fact);
-}
-
-async function* linesOf(stdout: ReadableStream<Uint8Array>): AsyncIterable<string[]> {
-  let text = "";
-  for await (const chunk of stdout.pipeThrough(new TextDecoderStream())) {
-    const lines = (text + chunk).split("\n");
-    text = lines.pop() ?? "";
-    for (const line of lines) yield line.trimEnd().split(" ");
-  }
 }

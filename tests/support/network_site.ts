@@ -4,8 +4,6 @@ import { ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import type { Bytes } from "../../lib/bytes.ts";
 import { writeKeyPair } from "../../lib/crypto/key_file.ts";
 import { collect, streamOf } from "../../lib/streams.ts";
-import { objectToken } from "../../origin/object_access.ts";
-import { State } from "../../origin/state.ts";
 import { impatientClock } from "./impatient_clock.ts";
 import { OriginSite } from "./origin_site.ts";
 import { type S3Server, startS3Server } from "./s3_server.ts";
@@ -158,9 +156,8 @@ export class NetworkSite implements AsyncDisposable {
 
   async #cdnYaml(url: URL): Promise<string> {
     if (this.cdnKind === "origin") {
-      using state = await State.open(this.origin.dataDir, 0);
-      const tokens = { downloader_token: objectToken(state, "reader"), uploader_token: objectToken(state, "writer") };
-      return yaml({ host: url.href, type: "http", ...tokens });
+      const { reader, writer } = await this.origin.objectTokens();
+      return yaml({ host: url.href, type: "http", downloader_token: reader, uploader_token: writer });
     }
     const { downloader, uploader } = this.s3.settings;
     return yaml({

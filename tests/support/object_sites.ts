@@ -5,8 +5,6 @@ import type { Bytes } from "../../lib/bytes.ts";
 import type { CdnSettings } from "../../lib/config/cdn_file.ts";
 import { Secret } from "../../lib/config/secret.ts";
 import { systemClock } from "../../lib/system/clock.ts";
-import { objectToken } from "../../origin/object_access.ts";
-import { State } from "../../origin/state.ts";
 import { OriginSite } from "./origin_site.ts";
 import { sourceOf } from "./object_source.ts";
 import { type S3Server, startS3Server } from "./s3_server.ts";
@@ -49,10 +47,10 @@ export async function directorySite(): Promise<ObjectSite> {
 /** The object store of a real origin. */
 export async function originSite(): Promise<ObjectSite> {
   const site = await OriginSite.start();
-  using state = await State.open(site.dataDir, systemClock.now());
+  const { reader, writer } = await site.objectTokens();
   const baseUrl = new URL("/objects", site.url);
-  const downloader = new Secret(objectToken(state, "reader"));
-  const uploader = new Secret(objectToken(state, "writer"));
+  const downloader = new Secret(reader);
+  const uploader = new Secret(writer);
   const store = await open({ kind: "http", baseUrl, downloader, uploader });
   return {
     store,

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Role } from "../../lib/auth/roles.ts";
 import type { Clock } from "../../lib/system/clock.ts";
 import { type FirstAdministrator, initOrigin } from "../../origin/init.ts";
+import { objectToken } from "../../origin/object_access.ts";
 import { type OriginOptions, runOrigin } from "../../origin/serve.ts";
 import { createLogger } from "../../lib/log.ts";
 import { State } from "../../origin/state.ts";
@@ -110,6 +111,12 @@ export class OriginSite implements AsyncDisposable {
 
   adminToken(): Promise<string> {
     return this.signIn(this.admin.email, this.admin.password);
+  }
+
+  /** What its object store is read and written with. */
+  async objectTokens(): Promise<{ readonly reader: string; readonly writer: string }> {
+    using state = await State.open(this.dataDir, 0);
+    return { reader: objectToken(state, "reader"), writer: objectToken(state, "writer") };
   }
 
   /** Makes an account and signs it in. */

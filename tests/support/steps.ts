@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Launch, signalIfAlive, type Spawn } from "./device_process.ts";
+import { linesOf } from "./lines.ts";
 
 /** The system calls that end a write, name a file or remove one: what a kill leaves is another state after each. */
 const STEP_CALLS = "fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,rmdir,link,linkat";
@@ -73,12 +74,7 @@ class Trap {
   async watch(child: Deno.ChildProcess, pipe: string): Promise<void> {
     const told = await Deno.open(pipe, { read: true });
     await Deno.remove(pipe);
-    let rest = "";
-    for await (const text of told.readable.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) this.#look(line, child);
-    }
+    for await (const line of linesOf(told.readable)) this.#look(line, child);
   }
 
   #look(line: string, child: Deno.ChildProcess): void {

@@ -6,8 +6,6 @@ import { type PublisherKey, publisherKey, signManifest } from "../../lib/split/m
 import { type SealRequest, sealResource } from "../../lib/split/seal.ts";
 import { collect, streamOf } from "../../lib/streams.ts";
 import { ORIGIN_COMMANDS } from "../../origin/commands.ts";
-import { objectToken } from "../../origin/object_access.ts";
-import { State } from "../../origin/state.ts";
 import type { OriginSite, Reply } from "./origin_site.ts";
 
 /** The resource that tests of format v2 publish. */
@@ -89,8 +87,7 @@ export class V2Publisher {
   }
 
   async #put(folder: string, key: string, bytes: Bytes): Promise<void> {
-    using state = await State.open(this.site.dataDir, 0);
-    const token = objectToken(state, "writer");
+    const { writer: token } = await this.site.objectTokens();
     const reply = await this.site.call("PUT", `/objects/${folder}/${key}`, { token, body: bytes });
     if (reply.status >= 300) throw new Error(`The object was not taken: ${reply.status} ${reply.text}`);
   }
