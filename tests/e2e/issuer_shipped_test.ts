@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { bundle } from "../../tools/ship/bundle.ts";
+import { FIXED_FLAGS } from "../../tools/ship/flags.ts";
 import { ORIGIN_COMMANDS } from "../../origin/commands.ts";
 import { CLIENT_ID, postForm, refresh, signInByBrowser } from "../support/oauth_client.ts";
 import { PlainBrowser } from "../support/plain_browser.ts";
@@ -9,19 +10,11 @@ import { tempFolder } from "../support/temp_folder.ts";
 
 /** Serves the origin of a folder from the file that is shipped, with the rights that it is shipped with. */
 async function startShipped(file: string, dataDir: string) {
-  const rights = ["--no-prompt", "--ignore-env", "--allow-net=127.0.0.1", `--allow-read=${dataDir}`];
+  const flags = FIXED_FLAGS.filter(({ forms }) => forms.includes("launcher")).map(({ flag }) => flag);
+  const rights = ["--allow-net=127.0.0.1", `--allow-read=${dataDir}`, `--allow-write=${dataDir}`];
+  const verb = ["origin", "serve", "--data-dir", dataDir, "--port", "0", "--json", "--log-level", "error"];
   const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--quiet",
-      "--no-config",
-      "--no-lock",
-      "--no-npm",
-      "--no-remote",
-      ...rights,
-      `--allow-write=${dataDir}`,
-    ]
-      .concat([file, "origin", "serve", "--data-dir", dataDir, "--port", "0", "--json", "--log-level", "error"]),
+    args: ["run", ...flags, ...rights, file, ...verb],
     stdout: "piped",
     stderr: "piped",
   }).spawn();
