@@ -26,6 +26,11 @@ export interface ListeningOptions {
   readonly front?: Front | undefined;
 }
 
+/** Why a listener takes no further connection. */
+export interface Failure {
+  readonly error: unknown;
+}
+
 /**
  * A port that is listened on, and the connections that were taken there. The runtime knows no limit of its own for a connection that says nothing, says
  * the head of a request too slowly or leaves an answer unread, and cannot close a single one of them. It can end all of them at once, in two ways: `retire`
@@ -36,8 +41,8 @@ export class Listening {
   /** What goes on there. */
   readonly calls: RunningCalls;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
-  /** Resolves with why no further connection can be taken: the process has too many files open, above all. */
-  readonly failed: Promise<unknown>;
+  #failure: Failure | undefined;
+  #failureWait: PromiseWithResolvers<Failure> = Promise.withResolvers();
   #isRetired = false;
 
   /** @throws {ConfigurationError} the port cannot be opened there, or the key does not belong to the certificate */
@@ -48,12 +53,22 @@ export class Listening {
       const call = this.calls.begin(info);
       return call === undefined ? new Response(null, { status: 403 }) : handle(request, call);
     });
-    this.failed = new Promise((resolve) => this.#server.finished.catch(resolve));
+    this.#server.finished.catch((error) => this.#failureWait.resolve(this.#failure = { error }));
   }
 
   /** The address that it listens on. */
   get addr(): Deno.NetAddr {
     return this.#server.addr;
+  }
+
+  /**
+   * Resolves with why no further connection can be taken: the process has too many files open, above all. Each call ends the wait of the one before and
+   * has a promise of its own: one that lives as long as the listener would keep something of every wait.
+   */
+  failure(): Promise<Failure> {
+    this.#failureWait = Promise.withResolvers();
+    if (this.#failure !== undefined) this.#failureWait.resolve(this.#failure);
+    return this.#failureWait.promise;
   }
 
   /**
@@ -68,7 +83,7 @@ export class Listening {
   /** Closes all connections, whatever goes on there, unless it has been retired before. */
   async breakOff(): Promise<void> {
     if (!this.#isRetired) this.#end.abort();
-    await this.#server.finished.catch(() => undefined); // told by `failed`
+    await this.#server.finished.catch(() => undefined); // told by `failure`
     await this.calls.allEnded();
   }
 }

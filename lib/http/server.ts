@@ -1,6 +1,6 @@
 import { ConfigurationError, messageOf } from "../errors.ts";
 import { type Clock, systemClock } from "../system/clock.ts";
-import { type Handler, Listening, type TlsPair } from "./listening.ts";
+import { type Failure, type Handler, Listening, type TlsPair } from "./listening.ts";
 import { TcpFront } from "./tcp_front.ts";
 
 /** How a server is run. */
@@ -112,7 +112,7 @@ class RenewedServer {
   async renew(): Promise<void> {
     const { renewal } = this.#options;
     const signal = this.#signal;
-    if (renewal === undefined) return void await Promise.race([aborted(signal), this.#current.failed.then(rethrow)]);
+    if (renewal === undefined) return void await Promise.race([aborted(signal), this.#current.failure().then(rethrow)]);
     const { second = secondOfMachine } = renewal;
     let tick = second(signal);
     for (let age = 0, tlsAge = 0;;) {
@@ -120,7 +120,7 @@ class RenewedServer {
       const isLate = age >= CONNECTION_LIMIT_SECONDS;
       const woken = await Promise.race([
         tick.then(() => "tick" as const),
-        this.#current.failed.then((error) => ({ error })),
+        this.#current.failure(),
         ...(isLate ? [this.#current.calls.idle] : []),
       ]);
       if (signal.aborted) return;
@@ -233,7 +233,7 @@ function hasFewOpen({ openFiles }: Renewal): boolean {
   return count > 0 && count < FEW_OPEN_FILES;
 }
 
-function rethrow(error: unknown): never {
+function rethrow({ error }: Failure): never {
   throw error;
 }
 

@@ -94,3 +94,19 @@ Deno.test("serveHttp stops at once when nothing runs, and fails when the port is
   first.stop();
   await first.ended;
 });
+
+Deno.test("serveHttp keeps nothing of the seconds in which nothing happens", async () => {
+  const [seconds, limitBytes] = [200_000, 32 * 1024 ** 2]; // two days, 160 bytes for each
+  const stop = new AbortController();
+  let [passed, usedBytes] = [0, 0];
+  const second = async () => {
+    if (passed++ === 0) usedBytes = Deno.memoryUsage().heapUsed;
+    if (passed === seconds) stop.abort();
+    if (passed % 1000 === 0) await new Promise((resolve) => setTimeout(resolve));
+  };
+  const renewal = { onTrouble: () => {}, openFiles: () => 100, second };
+  const handlerAt = () => () => new Response();
+  await serveHttp({ host: "127.0.0.1", port: 0, clock: systemClock, handlerAt, renewal }, stop.signal, () => {});
+  const grownBytes = Deno.memoryUsage().heapUsed - usedBytes;
+  assert.ok(grownBytes < limitBytes, `${grownBytes} bytes more in use after ${seconds} seconds`);
+});
