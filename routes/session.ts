@@ -59,7 +59,7 @@ export function addSession(app: OpenAPIHono, services: Services, limit: SignInLi
     const { token, user, expiresAtMs } = await limit.attempt(
       { account: credentials.email, client: clientOf(c) },
       () => session.signIn(credentials, signal),
-      signal,
+      { signal },
     );
     services.beginEnrolment();
     return c.json({

@@ -72,6 +72,7 @@ export function addUnlock(app: OpenAPIHono, services: Services, limit: SignInLim
         isFirst = !isRunning(unlock.status());
         return unlock.start(credentials); // goes on when this caller has gone
       },
+      { isProof: (status) => isFirst && isRunning(status) }, // else nobody has looked at the password
     );
     if (isFirst && isRunning(status)) void recordEnd(services, c.get("requestId"), credentials.email);
     return c.json({ state: status.state }, 200);

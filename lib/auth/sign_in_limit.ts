@@ -25,6 +25,14 @@ const LONGEST_LOCK_MS = 15 * 60_000;
 const FORGOTTEN_AFTER_MS = 60 * 60_000;
 const PASTS_LIMIT = 10_000;
 
+/** How one attempt goes on. */
+export interface AttemptOptions<T> {
+  /** Ends the wait for its turn. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whether a result says that the password was right: only then what the account has failed with is forgotten. Every result does unless given. */
+  readonly isProof?: (result: T) => boolean;
+}
+
 /** What is remembered of one account or one address. */
 interface Past {
   failuresMs: number[];
@@ -64,15 +72,19 @@ export class SignInLimit {
    * Runs `signIn` when this account and this address may try.
    * @throws {RateLimitedError} they may not, until the time that it names; and whatever `signIn` throws
    */
-  async attempt<T>({ account, client }: Attempt, signIn: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async attempt<T>(
+    { account, client }: Attempt,
+    signIn: () => Promise<T>,
+    { signal, isProof = () => true }: AttemptOptions<T> = {},
+  ): Promise<T> {
     const byClient = this.#gate(`client ${clientNetwork(client)}`, this.#allowance.failuresPerClient);
-    const byAccount = this.#gate(`account ${account.trim().toLowerCase()}`, this.#allowance.failuresPerAccount);
+    this.#countCall(byClient.past); // first: who is refused here gets no room for the account that was named
+    const byAccount = this.#gate(`account ${accountKey(account)}`, this.#allowance.failuresPerAccount);
     const gates = [byClient, byAccount];
-    this.#countCall(byClient.past);
     const leave = await this.#enter(gates, signal);
     try {
       const result = await signIn();
-      Object.assign(byAccount.past, { failuresMs: [], locks: 0 });
+      if (isProof(result)) Object.assign(byAccount.past, { failuresMs: [], locks: 0 });
       return result;
     } catch (error) {
       if (this.#isRefusal(error)) gates.forEach((gate) => this.#countFailure(gate));
@@ -131,10 +143,23 @@ export class SignInLimit {
     past.lastMs = nowMs;
     this.#pasts.delete(key); // the map's order is that of the last use
     this.#pasts.set(key, past);
-    const oldest = this.#pasts.keys().next();
-    if (this.#pasts.size > PASTS_LIMIT && oldest.done === false) this.#pasts.delete(oldest.value);
+    if (this.#pasts.size > PASTS_LIMIT) this.#pasts.delete(this.#leastWanted(nowMs));
     return { past, failures };
   }
+
+  /** What was not used for longest and holds nobody up; where all do, what was not used for longest. */
+  #leastWanted(nowMs: number): string {
+    for (const [key, { lockedUntilMs, pending }] of this.#pasts) {
+      if (lockedUntilMs <= nowMs && pending.size === 0) return key;
+    }
+    const [oldest = ""] = this.#pasts.keys();
+    return oldest;
+  }
+}
+
+/** Names that an API may take for one are one here, too: in upper or lower case, and with accents that are composed or not. */
+function accountKey(name: string): string {
+  return name.normalize("NFKC").trim().toLowerCase();
 }
 
 function enter(gates: readonly Gate[]): () => void {

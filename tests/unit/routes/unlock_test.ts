@@ -34,6 +34,23 @@ Deno.test("POST /unlock is ready at once when all images are there, whoever asks
   assert.deepEqual(await status(probe), { state: "ready", error: null, progress: null });
 });
 
+Deno.test("POST /unlock, where nothing is to be unlocked, gives nobody who guesses a password new guesses", async () => {
+  await using device = await startDevice({ flags: { images: "azaion/flights" } });
+  Object.assign(device.services.engine, { list: () => Promise.resolve(["azaion/flights:latest"]) });
+  const post = async (path: string, localAddress: string) => {
+    using client = Deno.createHttpClient({ localAddress });
+    const body = JSON.stringify({ email: accountOf("CompanionPC"), password: "wrong" });
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(`${device.url}${path}`, { method: "POST", headers, body, client });
+    await answer.body?.cancel();
+    return answer.status;
+  };
+  for (let guess = 0; guess < 9; guess++) assert.equal(await post("/login", "127.0.0.2"), 401);
+  assert.equal(await post("/unlock", "127.0.0.3"), 200);
+  assert.equal(await post("/login", "127.0.0.4"), 401);
+  assert.equal(await post("/login", "127.0.0.5"), 429);
+});
+
 Deno.test("POST /unlock of an archive that is none starts, and GET /unlock/status tells what went wrong", async () => {
   const archive = await Deno.makeTempFile();
   try {

@@ -41,6 +41,32 @@ Deno.test("SignInLimit locks an account after its failures, from every address, 
   assert.equal(await limit.attempt({ account: "bob@example.com", client: "10.0.0.1" }, right), "token");
 });
 
+Deno.test("SignInLimit takes one account for one, however its accents are composed", async () => {
+  const limit = limitWith(testClock());
+  await fail(limit, "Ren\u00e9e@example.com", "10.0.0.1", 2);
+  await fail(limit, "rene\u0301e@example.com", "10.0.0.2", 1);
+  assert.equal(await waitOf(limit, "ren\u00e9e@example.com", "10.0.0.3"), 60);
+});
+
+Deno.test("SignInLimit forgets nothing of an account for a result that proves no password", async () => {
+  const limit = limitWith(testClock());
+  await fail(limit, "ada", "10.0.0.1", 2);
+  const isProof = (result: string) => result !== "token";
+  assert.equal(await limit.attempt({ account: "ada", client: "10.0.0.2" }, right, { isProof }), "token");
+  await fail(limit, "ada", "10.0.0.3", 1);
+  assert.equal(await waitOf(limit, "ada", "10.0.0.4"), 60);
+});
+
+Deno.test("SignInLimit forgets no lock for the many other names that a flood brings", async () => {
+  const limit = limitWith(testClock());
+  await fail(limit, "ada", "10.0.0.1", 3);
+  for (let i = 0; i < 11_000; i++) {
+    await limit.attempt({ account: `user${i}`, client: "10.0.0.9" }, right).catch(() => undefined);
+    await limit.attempt({ account: `user${i}`, client: `10.${i >> 8}.${i & 255}.1` }, right);
+  }
+  assert.equal(await waitOf(limit, "ada", "10.0.0.2"), 60);
+});
+
 Deno.test("SignInLimit locks an address that tries many accounts", async () => {
   const limit = limitWith(testClock());
   for (let i = 0; i < 5; i++) await fail(limit, `user${i}`, "10.0.0.1", 1);
@@ -125,7 +151,9 @@ Deno.test("SignInLimit ends a wait in the queue when its caller goes", async () 
   const gate = Promise.withResolvers<string>();
   const running = [1, 2, 3].map(() => limit.attempt({ account: "ada", client: "a" }, () => gate.promise));
   const gone = AbortSignal.abort();
-  await assert.rejects(limit.attempt({ account: "ada", client: "a" }, right, gone), { code: "interrupted" });
+  await assert.rejects(limit.attempt({ account: "ada", client: "a" }, right, { signal: gone }), {
+    code: "interrupted",
+  });
   gate.resolve("token");
   assert.deepEqual(await Promise.all(running), ["token", "token", "token"]);
 });
