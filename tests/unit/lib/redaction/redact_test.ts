@@ -26,6 +26,11 @@ const TEXTS: readonly (readonly [text: string, redacted: string])[] = [
   ["http://localhost:1/?code=ab1&state=s", "http://localhost:1/?code=***&state=s"],
   ["grant_type=refresh_token&refresh_token=abc&client_id=d", "grant_type=refresh_token&refresh_token=***&client_id=d"],
   ["proxy http://ada:hunter2@proxy.example:3128/ is away", "proxy http://***@proxy.example:3128/ is away"],
+  ["proxy http://ada:hunter@2@proxy.example:3128/ is away", "proxy http://***@proxy.example:3128/ is away"],
+  ['sent {"user":"ada","passWord":"hun\\"ter2","n":1}', 'sent {"user":"ada","passWord":"***","n":1}'],
+  ['{"text":"{\\"client_secret\\":\\"hunter2\\",\\"n\\":1}"}', '{"text":"{\\"client_secret\\":\\"***\\",\\"n\\":1}"}'],
+  [`Unexpected end of JSON input: "{'api_key': 'hunt`, `Unexpected end of JSON input: "{'api_key': '***`],
+  ["x-api-key: hunter2", "x-api-key: ***"],
   [`key ${PEM} end`, "key *** end"],
   ["-----BEGIN RSA PRIVATE KEY-----\nMC4CAQ", "***"],
   ["AGE-SECRET-KEY-1QQPQZ", "***"],
@@ -38,6 +43,7 @@ const INNOCENT: readonly string[] = [
   "https://api.example.com/models/yolo.onnx?version=3",
   "ada@example.com may not do this",
   "the sign-in code of the page",
+  `Unexpected token '}', "{"name":}" is not valid JSON`,
   "sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 ];
 
@@ -47,7 +53,18 @@ Deno.test("redact() masks what looks like a secret, and leaves the rest", () => 
 });
 
 Deno.test("redact() takes no longer for a text that was made to be slow", () => {
-  const texts = ["eyJ", "bearer ", "://", "-----BEGIN PRIVATE KEY-----", "authorization", "?sig=", "eyJaaaaaaaaa."];
+  const texts = [
+    "eyJ",
+    "bearer ",
+    "://",
+    "-----BEGIN PRIVATE KEY-----",
+    "authorization",
+    "?sig=",
+    "eyJaaaaaaaaa.",
+    "\\",
+    "'token",
+    `"token":"`,
+  ];
   for (const text of texts) assert.ok(redact(text.repeat(64 * 1024 / text.length)).length > 0, text);
 });
 
