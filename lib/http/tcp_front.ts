@@ -110,7 +110,7 @@ export class TcpFront implements Front {
 
   async #pass(client: Deno.TcpConn): Promise<void> {
     const network = clientNetwork(client.remoteAddr.hostname);
-    if (!this.#hasRoom(network)) return client.close();
+    if (!this.#hasRoom(client, network)) return client.close();
     const passage: Passage = { client, network, inner: undefined, calls: 0, idleSeconds: 0 };
     this.#passages.add(passage);
     try {
@@ -127,10 +127,10 @@ export class TcpFront implements Front {
     }
   }
 
-  #hasRoom(network: string): boolean {
+  #hasRoom(client: Deno.TcpConn, network: string): boolean {
     if (this.#passages.size >= CONNECTIONS_LIMIT) return false;
-    const ofClient = [...this.#passages].filter((passage) => passage.network === network).length;
-    return isLoopback(network) || ofClient < CONNECTIONS_PER_CLIENT_LIMIT;
+    if (isLoopback(client.remoteAddr.hostname) || isLoopback(network)) return true; // the second: IPv4 written as IPv6
+    return [...this.#passages].filter((passage) => passage.network === network).length < CONNECTIONS_PER_CLIENT_LIMIT;
   }
 
   #close(passage: Passage): void {
