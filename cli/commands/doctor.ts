@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { TallyError } from "../../lib/errors.ts";
+import { redact } from "../../lib/redaction/redact.ts";
 import { doctorChecks, failureOf } from "../doctor/checks.ts";
 import { type Check, type Finding, ok } from "../doctor/finding.ts";
 import { errorCodeOf, HINTS } from "../exit_codes.ts";
@@ -63,7 +64,8 @@ async function resultOf({ name, run }: Check, signal: AbortSignal): Promise<Resu
     return { name, ...await run(signal) satisfies Finding };
   } catch (cause) {
     const error = failureOf(cause);
-    return { name, status: "failed", says: error.message, hint: HINTS[errorCodeOf(error)], error };
+    const says = redact(error.message).replaceAll("\n", "; "); // one line for each fault in the settings
+    return { name, status: "failed", says, hint: HINTS[errorCodeOf(error)], error };
   }
 }
 

@@ -193,6 +193,15 @@ Deno.test({
   },
 });
 
+Deno.test("tally doctor tells several faults of one thing in one line", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "tallystick.yaml");
+  await Deno.writeTextFile(path, "RESOURCE_API_URL: https://api.example.com\nPORT: many\nMAX_TRANSFERS: none\n");
+  const { stdout } = await tally(["--config", path, "doctor"], { cwd: folder.path });
+  const [line = ""] = stdout.split("\n");
+  assert.match(line, /^FAILED +settings: +.*PORT.*; .*MAX_TRANSFERS/);
+});
+
 Deno.test("tally doctor tells faults in the settings as a check that failed, with a hint, and ends with their exit code", async () => {
   await using folder = await tempFolder();
   const path = join(folder.path, "settings.yaml");
