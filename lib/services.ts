@@ -145,6 +145,7 @@ export async function createServices(
       await cache.settled();
       await v2.settled();
       session.signOut();
+      await audit.settled(); // how an unlock has ended, above all, for which nobody's call waits
     },
   };
 }

@@ -113,6 +113,7 @@ export async function runOrigin(
   } finally {
     stopped.abort();
     await working;
+    await audit.settled();
   }
   log.info("origin_stopped");
 }

@@ -67,6 +67,11 @@ export class AuditTrail {
     return this.#writing ??= this.#turns.take(this.#folder, () => this.#write());
   }
 
+  /** Resolves when every line that has been asked for by now is on the disk or was refused. */
+  async settled(): Promise<void> {
+    await this.#turns.allOver();
+  }
+
   async #write(): Promise<void> {
     const events = this.#waiting;
     this.#waiting = [];
