@@ -63,7 +63,10 @@ function changing(name: string, description: string, examples: Parameters<typeof
   return folderVerb(name, description, examples)
     .argument("<name>", "unique name of the organisation: a-z, 0-9 and -")
     .option("--display-name <text>", "its name for people")
-    .option("--services <file>", "JSON file with what the platform hands to members: bucketName, sentryDsn, …");
+    .option(
+      "--services <file>",
+      "JSON file (mode 0600) with what the platform hands to members: bucketName, sentryDsn, …",
+    );
 }
 
 async function optionsOf(

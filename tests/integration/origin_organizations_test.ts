@@ -28,7 +28,7 @@ Deno.test("tally origin organization and user work while the origin serves", asy
   await using site = await OriginSite.start();
   const folder = ["--data-dir", site.dataDir];
   const services = join(site.dataDir, "services.json");
-  await Deno.writeTextFile(services, '{"bucketName":"slides","sentryDsn":"https://sentry.example/1"}');
+  await Deno.writeTextFile(services, '{"bucketName":"slides","sentryDsn":"https://sentry.example/1"}', { mode: 0o600 });
   const acme = await run<{ id: string }>([
     ...["organization", "add", "acme", "--display-name", "Acme Labs", "--services", services],
     ...folder,
