@@ -78,7 +78,8 @@ export class SignInLimit {
     { signal, isProof = () => true }: AttemptOptions<T> = {},
   ): Promise<T> {
     const byClient = this.#gate(`client ${clientNetwork(client)}`, this.#allowance.failuresPerClient);
-    this.#countCall(byClient.past); // first: who is refused here gets no room for the account that was named
+    this.#countCall(byClient.past);
+    this.#refuseLocked(byClient); // before there is room for the account: who is refused names as many as there are
     const byAccount = this.#gate(`account ${accountKey(account)}`, this.#allowance.failuresPerAccount);
     const gates = [byClient, byAccount];
     const leave = await this.#enter(gates, signal);
@@ -147,10 +148,10 @@ export class SignInLimit {
     return { past, failures };
   }
 
-  /** What was not used for longest and holds nobody up; where all do, what was not used for longest. */
+  /** Of those that nothing stands against, the one that was not used for longest; where something stands against all, of these. */
   #leastWanted(nowMs: number): string {
-    for (const [key, { lockedUntilMs, pending }] of this.#pasts) {
-      if (lockedUntilMs <= nowMs && pending.size === 0) return key;
+    for (const [key, past] of this.#pasts) {
+      if (past.locks === 0 && past.pending.size === 0 && inWindow(past.failuresMs, nowMs).length === 0) return key;
     }
     const [oldest = ""] = this.#pasts.keys();
     return oldest;

@@ -57,14 +57,24 @@ Deno.test("SignInLimit forgets nothing of an account for a result that proves no
   assert.equal(await waitOf(limit, "ada", "10.0.0.4"), 60);
 });
 
-Deno.test("SignInLimit forgets no lock for the many other names that a flood brings", async () => {
-  const limit = limitWith(testClock());
+Deno.test("SignInLimit forgets no lock and no failure for the many other names that a flood brings", async () => {
+  const limit = limitWith(testClock(), { ...ALLOWANCE, callsPerClient: Infinity });
   await fail(limit, "ada", "10.0.0.1", 3);
-  for (let i = 0; i < 11_000; i++) {
-    await limit.attempt({ account: `user${i}`, client: "10.0.0.9" }, right).catch(() => undefined);
-    await limit.attempt({ account: `user${i}`, client: `10.${i >> 8}.${i & 255}.1` }, right);
-  }
-  assert.equal(await waitOf(limit, "ada", "10.0.0.2"), 60);
+  await fail(limit, "bob", "10.0.0.2", 2);
+  for (let i = 0; i < 11_000; i++) await limit.attempt({ account: `user${i}`, client: "10.0.0.9" }, right);
+  assert.equal(await waitOf(limit, "ada", "10.0.0.3"), 60);
+  await fail(limit, "bob", "10.0.0.4", 1);
+  assert.equal(await waitOf(limit, "bob", "10.0.0.5"), 60);
+});
+
+Deno.test("SignInLimit keeps no names that a locked address brings", async () => {
+  const limit = limitWith(testClock(), { ...ALLOWANCE, failuresPerAccount: 2, callsPerClient: Infinity });
+  for (let i = 0; i < 4; i++) await fail(limit, `bob${i}`, "10.0.0.2", 1);
+  await fail(limit, "ada", "10.0.0.1", 1);
+  await fail(limit, "eve", "10.0.0.2", 1); // the fifth
+  for (let i = 0; i < 11_000; i++) await assert.rejects(limit.attempt({ account: `${i}`, client: "10.0.0.2" }, right));
+  await fail(limit, "ada", "10.0.0.3", 1);
+  assert.equal(await waitOf(limit, "ada", "10.0.0.4"), 60);
 });
 
 Deno.test("SignInLimit locks an address that tries many accounts", async () => {
