@@ -26,8 +26,9 @@ export type EntryState = "good" | "damaged" | "unknown";
 const RECORD_LIMIT_BYTES = 16 * 1024;
 const BIG_ENDING = ".big";
 const PARTIAL = /^\.(.+)\.part$/;
+const HASHES_ENDING = ".hashes";
 /** Files that go with the one whose name they begin with. */
-const COMPANION_ENDINGS = [".json", ".hashes"];
+const COMPANION_ENDINGS = [".json", HASHES_ENDING];
 const recordSchema = z.object({ pairings: z.array(z.object({ crc32: z.number() })) });
 
 /** Every entry of a cache, in no order. What is no file, or lies through a symbolic link, is left out. */
@@ -82,6 +83,7 @@ function isCompanion(file: string, names: ReadonlySet<string>): boolean {
 export async function verifyEntry({ files, kind }: CacheEntry): Promise<EntryState> {
   const [path = ""] = files;
   if (kind === "partial") return "unknown"; // looked at segment by segment when it is gone on with
+  if (path.endsWith(HASHES_ENDING)) return "unknown"; // its big part is not there; compared with the manifest when it is used
   const sha256 = /(?:^|[^0-9a-f])([0-9a-f]{64})(?:[^0-9a-f]|$)/.exec(path.slice(path.lastIndexOf("/")))?.[1];
   const expected = sha256 === undefined ? await recordedSums(path) : [sha256];
   if (expected.length === 0) return "unknown";

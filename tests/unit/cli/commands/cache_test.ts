@@ -50,6 +50,16 @@ Deno.test("tally cache verify ends with 7 when something is damaged, and removes
   ]);
 });
 
+Deno.test("tally cache verify takes no hash list for a damaged big part while its big part is not there", async () => {
+  await using here = await site();
+  const list = `models/${"0123456789abcdef".repeat(4)}.big.hashes`;
+  await Deno.writeFile(join(here.path, list), keystream("list", 17 * 32));
+  const { exitCode, said } = await here.tally("verify", "--remove");
+  assert.equal(exitCode, 0);
+  assert.match(said, new RegExp(`unknown +${list}\n`));
+  assert.equal((await Deno.stat(join(here.path, list))).size, 17 * 32);
+});
+
 Deno.test("tally cache prune keeps to the quota and to the pins", async () => {
   await using here = await site();
   assert.equal((await here.tally("prune")).exitCode, 2, "there is no quota");
