@@ -159,7 +159,7 @@ export class FollowedUnits implements UnitSource {
 
   /** Nobody has to wait for this reader any more. */
   #lose(error: unknown): unknown {
-    if (this.#hasLeft) return error;
+    if (this.#hasLeft) return new InterruptedError(); // its file was closed under it
     this.#isLost = true;
     this.leave();
     return error;

@@ -1,7 +1,7 @@
 import type { Bytes } from "../bytes.ts";
 import { piecesInFlight } from "../crypto/in_flight.ts";
 import { allUnits, type BigPart, checkUnitHash, type UnitRange, UNITS_IN_FLIGHT } from "../crypto/open_units.ts";
-import { IntegrityError, messageOf } from "../errors.ts";
+import { IntegrityError, InterruptedError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { ByteStream } from "../streams.ts";
 import { Turns } from "../system/turns.ts";
@@ -78,7 +78,7 @@ async function readFirst({ sources, log, name, signal }: Reading, index: number)
     try {
       return { unit: await source.read(index, signal), source };
     } catch (error) {
-      if (signal.aborted) throw error;
+      if (signal.aborted || error instanceof InterruptedError) throw error; // nobody waits for it any more
       failure = error;
       log.warning("unit_source_failed", { name, index, source: source.name, why: messageOf(error) });
     }

@@ -45,12 +45,14 @@ export class PartialFile implements Disposable {
     await ensureFolder(dirname(path));
     for (;;) {
       const file = openOwn(names.data, path, mode);
-      if (!await lock(file)) {
-        file.close();
-        throw new ConflictError(`Cannot download to "${path}": another download of it is running`);
-      }
-      if (isStillAt(names.data, file)) {
-        return new PartialFile(path, names, file);
+      try {
+        if (!await lock(file)) {
+          throw new ConflictError(`Cannot download to "${path}": another download of it is running`);
+        }
+        if (isStillAt(names.data, file)) return new PartialFile(path, names, file);
+      } catch (error) {
+        file.close(); // what stays open stays locked
+        throw error;
       }
       file.close(); // the process before us has finished it meanwhile
     }

@@ -34,6 +34,23 @@ Deno.test("a load in format v2 whose caller has gone before its bytes begin begi
   await assert.rejects(Deno.stat(round.device.cachePath(folder, `.${key}.part`)), Deno.errors.NotFound);
 });
 
+Deno.test("a load in format v2 whose caller goes while it waits blames no source", async () => {
+  await using round = await V2Round.start();
+  await round.publish(keystream("waiting", 12 * MIB));
+  const caller = new AbortController();
+  round.cdn.fault = (_, number) => number > 0 ? { stallAfter: 0 } : undefined; // behind the first run of units
+  const { body } = await round.device.services.load({ ...V2_RESOURCE, signal: caller.signal });
+  const reader = body.getReader();
+  await reader.read();
+  const all = (async () => {
+    for (let piece = await reader.read(); !piece.done;) piece = await reader.read();
+  })();
+  await eventually("the rest is asked for", () => Promise.resolve(round.cdn.seen.length > 1));
+  caller.abort();
+  await assert.rejects(all, { name: "InterruptedError" });
+  assert.deepEqual(round.device.logLines.filter((line) => line.includes("unit_source_failed")), []);
+});
+
 Deno.test("a load in format v2 needs nothing of a cache that is removed while another load fills it", async () => {
   await using round = await V2Round.start();
   const plain = keystream("removed", 12 * MIB);
