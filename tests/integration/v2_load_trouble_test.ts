@@ -101,3 +101,26 @@ Deno.test("load() in format v2 mends what is damaged in the cache from a stick, 
   assert.deepEqual(round.cdn.seen, []);
   await eventually("it is mended", async () => Buffer.compare(await Deno.readFile(path), big) === 0);
 });
+
+Deno.test("a load in format v2 ends with its next range when the device is signed out, and goes on after a sign-in", async () => {
+  await using round = await V2Round.start();
+  const plain = keystream("signed out", 18 * MIB);
+  const { big, hashes } = await round.publish(plain);
+  const { services } = round.device;
+  let isSignedOut = false;
+  round.cdn.fault = (_, number) => number > 1 && !isSignedOut ? { status: 503 } : undefined; // behind the first run
+  const { body } = await services.load(V2_RESOURCE);
+  const reader = body.getReader();
+  await reader.read();
+  services.session.signOut();
+  isSignedOut = true;
+  const all = (async () => {
+    for (let piece = await reader.read(); !piece.done;) piece = await reader.read();
+  })();
+  await assert.rejects(all, { name: "NotSignedInError" });
+  await assert.rejects(services.load(V2_RESOURCE), { name: "NotSignedInError" });
+  await round.device.signIn(round.email);
+  assertSame(await round.device.load(folder, name), plain);
+  const sentBytes = round.cdn.seen.reduce((sum, { sentBytes }) => sum + sentBytes, 0);
+  assert.equal(sentBytes, big.byteLength + hashes.byteLength, "no unit came twice");
+});
