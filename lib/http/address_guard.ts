@@ -1,4 +1,6 @@
-import { BlockList, isIP } from "node:net";
+import { BlockList, isIPv4 } from "node:net";
+import { bareHost } from "./host_text.ts";
+import { dottedAddress, ipv6Groups } from "./ipv6_groups.ts";
 
 /** How far a connection may lead: to everybody's servers, to those of this site as well, or to this machine as well. */
 export type Reach = "public" | "private" | "loopback";
@@ -39,10 +41,17 @@ const PRIVATE: readonly (readonly [string, number])[] = [
 /** This machine. @see RFC 1122, 3.2.1.3; RFC 4291, 2.5.3 */
 const LOOPBACK: readonly (readonly [string, number])[] = [["127.0.0.0", 8], ["::1", 128]];
 
-/** Prefixes of IPv6 that stand for an IPv4 address in their last four bytes. @see RFC 4291, RFC 6052, RFC 2765 */
-const EMBEDDED = /^(?:::ffff:(?:0:)?|64:ff9b::|::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
+/** Six groups in front of an IPv4 address in the last two. @see RFC 4291, RFC 6052, RFC 2765 */
+const EMBEDDED: ReadonlySet<string> = new Set([
+  [0, 0, 0, 0, 0, 0xffff],
+  [0, 0, 0, 0, 0xffff, 0],
+  [0x64, 0xff9b, 0, 0, 0, 0],
+  [0, 0, 0, 0, 0, 0],
+].map((groups) => groups.join()));
 /** 6to4 carries an IPv4 address behind its prefix. @see RFC 3056 */
-const SIX_TO_FOUR = /^2002:([0-9a-f]{1,4}):([0-9a-f]{1,4}):/;
+const SIX_TO_FOUR = 0x2002;
+/** This machine, and no IPv4 address. */
+const LOOPBACK_6 = "0,0,0,0,0,0,0,1";
 
 const neverList = listOf(NEVER);
 const privateList = listOf(PRIVATE);
@@ -52,7 +61,7 @@ const loopbackList = listOf(LOOPBACK);
 export function mayConnect(address: string, reach: Reach): boolean {
   const canonical = canonicalAddress(address);
   if (canonical === undefined) return false;
-  const family = isIP(canonical) === 6 ? "ipv6" : "ipv4";
+  const family = isIPv4(canonical) ? "ipv4" : "ipv6";
   if (neverList.check(canonical, family)) return false;
   if (loopbackList.check(canonical, family)) return reach === "loopback";
   return reach !== "public" || !privateList.check(canonical, family);
@@ -60,14 +69,13 @@ export function mayConnect(address: string, reach: Reach): boolean {
 
 /** An address as it is compared: an IPv4 address that hides in an IPv6 one comes out. */
 function canonicalAddress(address: string): string | undefined {
-  const bare = address.replace(/^\[|\]$/g, "").replace(/%.*$/, "");
-  if (isIP(bare) === 0) return undefined;
-  if (isIP(bare) === 4) return bare;
-  const shortest = new URL(`http://[${bare}]`).hostname.slice(1, -1);
-  const [, high, low] = EMBEDDED.exec(shortest) ?? SIX_TO_FOUR.exec(shortest) ?? [];
-  if (high === undefined || low === undefined || shortest === "::1") return shortest;
-  const number = parseInt(high, 16) * 0x10000 + parseInt(low, 16);
-  return [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join(".");
+  const bare = bareHost(address).replace(/%.*$/, "");
+  const groups = ipv6Groups(bare);
+  if (groups === undefined) return isIPv4(bare) ? bare : undefined;
+  if (groups.join() === LOOPBACK_6) return bare;
+  if (EMBEDDED.has(groups.slice(0, 6).join())) return dottedAddress(groups[6] ?? 0, groups[7] ?? 0);
+  if (groups[0] === SIX_TO_FOUR) return dottedAddress(groups[1] ?? 0, groups[2] ?? 0);
+  return bare;
 }
 
 function listOf(networks: readonly (readonly [string, number])[]): BlockList {

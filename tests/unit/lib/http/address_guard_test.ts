@@ -20,11 +20,11 @@ const PRIVATE = [
     "100.64.0.1",
     "198.18.0.1",
   ],
-  ...["fd12::1", "fc00::1", "::ffff:10.0.0.1", "::10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::"],
+  ...["fd12::1", "fc00::1", "::ffff:10.0.0.1", "::10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "2002:a00::5"],
 ];
 const LOOPBACK = [
   ...["127.0.0.1", "127.255.255.254", "::1", "[::1]", "::ffff:127.0.0.1", "::ffff:7f00:1", "::127.0.0.1"],
-  ...["64:ff9b::7f00:1", "2002:7f00:1::"],
+  ...["64:ff9b::7f00:1", "2002:7f00:1::", "2002:7f00::"],
 ];
 const NEVER = [
   ...[
@@ -46,6 +46,9 @@ const NEVER = [
     "::ffff:169.254.169.254",
     "::ffff:a9fe:a9fe",
     "64:ff9b::a9fe:a9fe",
+    "64:ff9b::1234",
+    "64:ff9b::",
+    "::1234",
   ],
   ...[
     "2002:a9fe:a9fe::",
@@ -83,7 +86,8 @@ Deno.test("mayConnect() judges an IPv4 address the same in each of its IPv6 form
     const bytes = address.split(".").map(Number);
     const hex = bytes.map((byte) => byte.toString(16).padStart(2, "0"));
     const expected = mayConnect(address, reach);
-    for (const form of [`::ffff:${address}`, `64:ff9b::${hex[0]}${hex[1]}:${hex[2]}${hex[3]}`]) {
+    const [high, low] = [`${hex[0]}${hex[1]}`, `${hex[2]}${hex[3]}`];
+    for (const form of [`::ffff:${address}`, `64:ff9b::${high}:${low}`, `2002:${high}:${low}::1`]) {
       assert.equal(mayConnect(form, reach), expected, form);
     }
   }));
