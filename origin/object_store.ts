@@ -4,7 +4,7 @@ import { ConflictError, IntegrityError, NotFoundError } from "../lib/errors.ts";
 import { type ByteStream, consume } from "../lib/streams.ts";
 import { AtomicFile } from "../lib/system/atomic_file.ts";
 import { openFile, removeFile } from "../lib/system/files.ts";
-import type { Slice } from "../lib/http/range_request.ts";
+import type { Span } from "../lib/http/byte_ranges.ts";
 import { type Conditions, evaluate } from "../lib/http/precondition.ts";
 import type { Row, State } from "./state.ts";
 
@@ -59,7 +59,7 @@ export class ObjectFolder {
    * Bytes of an object, after `choose` has said which. When the object is replaced between look and open, it is asked again.
    * @throws {NotFoundError}
    */
-  async open<T extends Slice>(
+  async open<T extends Span>(
     name: ObjectName,
     choose: (record: ObjectRecord) => T,
   ): Promise<{ readonly chosen: T; readonly body: ByteStream }> {

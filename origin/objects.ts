@@ -5,7 +5,8 @@ import { ConflictError, InvalidInputError, MalformedError, NotAllowedError, NotF
 import { checkObjectName } from "../lib/cdn/object_name.ts";
 import { requestBody } from "../lib/http/request_body.ts";
 import type { Clock } from "../lib/system/clock.ts";
-import { parseRange, type Slice } from "../lib/http/range_request.ts";
+import type { Span } from "../lib/http/byte_ranges.ts";
+import { parseRange } from "../lib/http/range_request.ts";
 import { digestField, parseDigestField } from "./digest_field.ts";
 import { type OriginEnv, requireSignIn } from "./guard.ts";
 import { checkObjectAccess } from "./object_access.ts";
@@ -77,7 +78,7 @@ export function objectRoutes(deps: ObjectRoutesDeps): Hono<OriginEnv> {
 }
 
 /** What of an object is sent, and with which status. */
-interface Selection extends Slice {
+interface Selection extends Span {
   readonly status: 200 | 206 | 304 | 416;
   readonly record: ObjectRecord;
 }

@@ -1,8 +1,9 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { READER_ROLES } from "../lib/auth/roles.ts";
+import type { Span } from "../lib/http/byte_ranges.ts";
 import { evaluate, rangeStillHolds } from "../lib/http/precondition.ts";
-import { parseRange, type Slice } from "../lib/http/range_request.ts";
+import { parseRange } from "../lib/http/range_request.ts";
 import type { OpenResource } from "../lib/resources/open_resource.ts";
 import type { Services } from "../lib/services.ts";
 import type { ByteStream } from "../lib/streams.ts";
@@ -88,7 +89,7 @@ export function addResources(app: OpenAPIHono, services: Services, transfers: Pl
 /** Which bytes are sent, and with which status. */
 type Selection =
   | { readonly status: 200 | 304 | 416 }
-  | { readonly status: 206; readonly range: Slice };
+  | { readonly status: 206; readonly range: Span };
 
 function select(c: Context, { etag, sizeBytes, hasRanges }: OpenResource): Selection {
   const conditions = { ifNoneMatch: c.req.header("if-none-match") };

@@ -2,8 +2,10 @@ import { X509Certificate } from "node:crypto";
 import { parseCdnFile, readCdnFile } from "../../lib/config/cdn_file.ts";
 import { ConfigurationError, type Upstream } from "../../lib/errors.ts";
 import { readAuthorities } from "../../lib/http/authorities.ts";
+import { isLoopback } from "../../lib/http/loopback.ts";
 import { peerCertificate } from "../../lib/http/peer_certificate.ts";
 import { proxyFor } from "../../lib/http/proxy.ts";
+import { TlsFiles } from "../../lib/http/tls_files.ts";
 import { type Examined, type Finding, ok, warning } from "./finding.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -38,6 +40,31 @@ export async function checkCertificates(examined: Examined, signal: AbortSignal)
   return days < SOON_DAYS
     ? warning(says, "Renew it: when it has ended, nothing is fetched from there any more.")
     : ok(says);
+}
+
+/** The certificate of the device itself: that it and its key can be used, belong together, and for how long. @throws {ConfigurationError} */
+export async function checkTls({ settings, clock }: Examined): Promise<Finding> {
+  const { host, tlsCertFile, tlsKeyFile } = settings;
+  if (tlsCertFile === undefined || tlsKeyFile === undefined) {
+    if (isLoopback(host)) return ok("not used: the device listens on this machine only");
+    return warning(
+      `The device listens on ${host} without TLS`,
+      "Set TLS_CERT_FILE and TLS_KEY_FILE: tokens pass there.",
+    );
+  }
+  const { certificate: { subject, names, notBeforeMs, notAfterMs } } = await TlsFiles.open(tlsCertFile, tlsKeyFile);
+  const nowMs = clock.now();
+  const days = Math.floor((notAfterMs - nowMs) / DAY_MS);
+  const who = names || subject;
+  if (nowMs < notBeforeMs) throw new ConfigurationError([`The certificate in "${tlsCertFile}" is not valid yet`]);
+  if (nowMs > notAfterMs) throw new ConfigurationError([`The certificate in "${tlsCertFile}" has expired`]);
+  if (days < SOON_DAYS) {
+    return warning(
+      `The certificate for ${who} ends in ${days} days`,
+      "Renew it: the device takes the new files by itself.",
+    );
+  }
+  return ok(`${who}, for ${days} days`);
 }
 
 async function serversOf({ settings, environment }: Examined): Promise<[Upstream, URL][]> {

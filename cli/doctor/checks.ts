@@ -12,13 +12,11 @@ import { openEngine } from "../../lib/docker/open_engine.ts";
 import { ConfigurationError, DiskFullError, TallyError, UpstreamError } from "../../lib/errors.ts";
 import { hardwareFacts } from "../../lib/hardware/facts_file.ts";
 import { httpClient } from "../../lib/http/client.ts";
-import { isLoopback } from "../../lib/http/loopback.ts";
-import { TlsFiles } from "../../lib/http/tls_files.ts";
 import type { Clock } from "../../lib/system/clock.ts";
 import { freeBytes } from "../../lib/system/disk_space.ts";
 import { fileFacts } from "../../lib/system/files.ts";
 import { checkCdn } from "./cdn.ts";
-import { checkCertificates } from "./certificates.ts";
+import { checkCertificates, checkTls } from "./certificates.ts";
 import { type Check, type Examined, type Finding, ok, warning } from "./finding.ts";
 import { checkSecretFiles } from "./secret_files.ts";
 
@@ -27,8 +25,6 @@ const LITTLE_SPACE_BYTES = 1024 ** 3;
 const NO_SPACE_BYTES = 16 * 1024 ** 2;
 const SKEW_LIMIT_MS = 30_000;
 const CALL_LIMIT_MS = 10_000;
-const DAY_MS = 24 * 60 * 60 * 1000;
-const SOON_DAYS = 21;
 
 /** The checks of a device with these settings, in the order in which a person would do them. */
 export function doctorChecks(examined: Examined): readonly Check[] {
@@ -42,7 +38,7 @@ export function doctorChecks(examined: Examined): readonly Check[] {
     { name: "secret files", run: () => checkSecretFiles(examined) },
     { name: "log folder", run: () => checkLogFolder(settings) },
     { name: "audit trail", run: () => checkTrail(join(stateDir, "audit")) },
-    { name: "TLS", run: () => checkTls(settings, clock) },
+    { name: "TLS", run: () => checkTls(examined) },
     { name: "hardware facts", run: () => checkHardware(settings) },
     { name: "API", run: (signal) => checkApi(settings, signal) },
     { name: "clock", run: (signal) => checkClock(settings, clock, signal) },
@@ -100,30 +96,6 @@ async function checkTrail(folder: string): Promise<Finding> {
   if ((await trailFiles(folder)).length === 0) return ok("not begun yet");
   const { lines } = await verifyTrail(folder);
   return ok(`${lines} lines, whole and in order`);
-}
-
-/** That certificate and key can be used, belong together, and for how long. @throws {ConfigurationError} */
-async function checkTls({ host, tlsCertFile, tlsKeyFile }: Settings, clock: Clock): Promise<Finding> {
-  if (tlsCertFile === undefined || tlsKeyFile === undefined) {
-    if (isLoopback(host)) return ok("not used: the device listens on this machine only");
-    return warning(
-      `The device listens on ${host} without TLS`,
-      "Set TLS_CERT_FILE and TLS_KEY_FILE: tokens pass there.",
-    );
-  }
-  const { certificate: { subject, names, notBeforeMs, notAfterMs } } = await TlsFiles.open(tlsCertFile, tlsKeyFile);
-  const nowMs = clock.now();
-  const days = Math.floor((notAfterMs - nowMs) / DAY_MS);
-  const who = names || subject;
-  if (nowMs < notBeforeMs) throw new ConfigurationError([`The certificate in "${tlsCertFile}" is not valid yet`]);
-  if (nowMs > notAfterMs) throw new ConfigurationError([`The certificate in "${tlsCertFile}" has expired`]);
-  if (days < SOON_DAYS) {
-    return warning(
-      `The certificate for ${who} ends in ${days} days`,
-      "Renew it: the device takes the new files by itself.",
-    );
-  }
-  return ok(`${who}, for ${days} days`);
 }
 
 async function checkHardware(settings: Settings): Promise<Finding> {

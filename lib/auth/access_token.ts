@@ -2,7 +2,7 @@ import { decodeJwt, errors, type JWTPayload, jwtVerify } from "jose";
 import { NotSignedInError, TallyError, TokenExpiredError, UnavailableError, UpstreamError } from "../errors.ts";
 import type { HttpClient } from "../http/client.ts";
 import type { Clock } from "../system/clock.ts";
-import { faultOfToken } from "./compact_token.ts";
+import { checkTokenForm } from "./compact_token.ts";
 import type { Issuer } from "./issuer.ts";
 import { remoteKeySet } from "./key_set.ts";
 
@@ -43,7 +43,7 @@ export function accessTokenVerifier(
 ): VerifyAccessToken {
   const keys = remoteKeySet({ url: jwksUrl, service: "issuer", http, cooldownMs: KEY_COOLDOWN_MS, maxAgeMs: keyAgeMs });
   return async (token) => {
-    checkForm(token);
+    checkTokenForm(token, invalid);
     try {
       const { payload } = await jwtVerify(token, keys, {
         algorithms: [...algorithms],
@@ -66,7 +66,7 @@ export function accessTokenVerifier(
  * @throws {TokenExpiredError}, {NotSignedInError}
  */
 export function readUnverified(token: string, clock: Clock): AccessToken {
-  checkForm(token);
+  checkTokenForm(token, invalid);
   try {
     const read = accepted(token, decodeJwt(token));
     if (read.expiresAtMs <= clock.now()) throw expired();
@@ -83,11 +83,6 @@ export function readClaims(token: string): JWTPayload | undefined {
   } catch {
     return undefined;
   }
-}
-
-function checkForm(token: string): void {
-  const fault = faultOfToken(token);
-  if (fault !== undefined) throw invalid(fault);
 }
 
 function accepted(token: string, claims: JWTPayload): AccessToken {

@@ -3,7 +3,7 @@ import type { Bytes } from "../bytes.ts";
 import { NotSignedInError, TallyError, UnavailableError, UpstreamError } from "../errors.ts";
 import type { HttpClient } from "../http/client.ts";
 import { type Clock, systemClock } from "../system/clock.ts";
-import { faultOfToken } from "./compact_token.ts";
+import { checkTokenForm } from "./compact_token.ts";
 import { remoteKeySet } from "./key_set.ts";
 import { parseRole, type Role, ROLES, type User } from "./roles.ts";
 
@@ -59,7 +59,7 @@ export function tokenVerifier(rules: TokenRules): VerifyToken {
   const { algorithms, issuer, audience, clock } = rules;
   const getKey = keySource(rules);
   return async (token) => {
-    checkForm(token);
+    checkTokenForm(token, invalid);
     try {
       const { payload } = await jwtVerify(token, getKey, {
         algorithms: [...algorithms],
@@ -80,7 +80,7 @@ export function tokenVerifier(rules: TokenRules): VerifyToken {
 export function unverified(clock: Clock = systemClock): VerifyToken {
   // deno-lint-ignore require-await -- errors must reject
   return async (token) => {
-    checkForm(token);
+    checkTokenForm(token, invalid);
     try {
       const payload = decodeJwt(token);
       checkTimes(payload, Math.floor(clock.now() / 1000));
@@ -105,11 +105,6 @@ function keySource({ jwksUrl, hs256Secret, algorithms, http }: TokenRules): JWTV
     if (hs256Secret === undefined) throw new errors.JOSEAlgNotAllowed("HS256 is not allowed");
     return hs256Secret;
   };
-}
-
-function checkForm(token: string): void {
-  const fault = faultOfToken(token);
-  if (fault !== undefined) throw invalid(fault);
 }
 
 function checkTimes({ exp, nbf }: JWTPayload, nowSeconds: number): void {

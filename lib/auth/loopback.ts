@@ -1,4 +1,5 @@
 import { ConfigurationError } from "../errors.ts";
+import { bareHost } from "../http/host_text.ts";
 import { serveHttp } from "../http/server.ts";
 import type { Clock } from "../system/clock.ts";
 
@@ -91,7 +92,7 @@ async function listen({ redirectUri, state, clock }: CallbackOptions, signal: Ab
 
 /** Where a redirect address is listened on: by number, since `localhost` may stand for two of them. */
 export function callbackHost({ hostname }: URL): string {
-  return hostname === "localhost" ? "127.0.0.1" : hostname.replace(/^\[|\]$/g, "");
+  return hostname === "localhost" ? "127.0.0.1" : bareHost(hostname);
 }
 
 function refusalOf(request: Request, redirectUri: URL, state: string): Response | undefined {

@@ -1,5 +1,5 @@
 import { ConflictError, NotAllowedError, NotFoundError, type TallyError, UpstreamError } from "../errors.ts";
-import { BusyError } from "../http/busy_error.ts";
+import { RetryLaterError } from "../http/retry_later_error.ts";
 
 /** Statuses that the same call may not meet a second time. @see RFC 9110, section 15 */
 const PASSING: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
@@ -49,7 +49,7 @@ export function statusError(
   if (status === 409 || status === 412) return new ConflictError(`Cannot ${action}: it is another version by now`);
   const answer = `the CDN answers with status ${status}${word === "" ? "" : ` (${word})`}`;
   if (PASSING.has(status) || DAMAGED_ON_THE_WAY.has(word)) {
-    return new BusyError("CDN", `Cannot ${action}: ${answer}`, retryAfter);
+    return new RetryLaterError("CDN", `Cannot ${action}: ${answer}`, retryAfter);
   }
   return new UpstreamError("CDN", `Cannot ${action}: ${answer}`);
 }

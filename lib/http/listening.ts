@@ -101,6 +101,14 @@ function open(
   try {
     return Deno.serve(options, handler);
   } catch (cause) {
-    throw new ConfigurationError([`Cannot listen on ${host}, port ${port}: ${messageOf(cause)}`], { cause });
+    throw cannotListen({ host, port }, cause);
   }
+}
+
+/** What is said of a port that cannot be opened. */
+export function cannotListen(
+  { host, port }: Pick<ListeningOptions, "host" | "port">,
+  cause: unknown,
+): ConfigurationError {
+  return new ConfigurationError([`Cannot listen on ${host}, port ${port}: ${messageOf(cause)}`], { cause });
 }

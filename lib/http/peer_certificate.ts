@@ -1,5 +1,6 @@
 import { connect, rootCertificates } from "node:tls";
 import { InterruptedError, messageOf, UnavailableError, type Upstream } from "../errors.ts";
+import { bareHost } from "./host_text.ts";
 
 /** Who a server says it is. */
 export interface PeerCertificate {
@@ -20,7 +21,7 @@ export async function peerCertificate(
     readonly signal: AbortSignal;
   },
 ): Promise<PeerCertificate> {
-  const host = hostname.replace(/^\[|\]$/g, "");
+  const host = bareHost(hostname);
   const ended = Promise.withResolvers<PeerCertificate>();
   const trusted = authorities.length === 0 ? {} : { ca: [...rootCertificates, ...authorities] };
   const socket = connect({ host, port: Number(port || 443), ...serverName(host), ...trusted }, () => {

@@ -1,6 +1,7 @@
 import { BlockList, isIP } from "node:net";
 import { ConfigurationError } from "../errors.ts";
 import type { Environment } from "../system/environment.ts";
+import { bareHost } from "./host_text.ts";
 import { isLoopback } from "./loopback.ts";
 
 /** Variables that name a proxy, by the scheme of what is asked for; the strongest first. */
@@ -38,7 +39,7 @@ function parseProxy(name: string, text: string): URL {
  * with a port. Capitals make no difference.
  */
 export function isExempt({ hostname, port, protocol }: URL, entries: string): boolean {
-  const host = hostname.toLowerCase().replace(/^\[|\]$/g, "").replace(/\.$/, "");
+  const host = bareHost(hostname.toLowerCase()).replace(/\.$/, "");
   const number = port || (protocol === "https:" ? "443" : "80");
   return entries.toLowerCase().split(/[\s,]+/).filter((entry) => entry !== "").some((entry) =>
     matches(host, number, entry)
@@ -50,7 +51,7 @@ function matches(host: string, port: string, entry: string): boolean {
   if (entry.includes("/")) return isIP(host) !== 0 && isInBlock(host, entry);
   const [, name = "", entryPort] = /^(\[[^\]]*\]|[^:]*|.*:.*:.*?)(?::(\d+))?$/.exec(entry) ?? [];
   if (entryPort !== undefined && entryPort !== port) return false;
-  const wanted = name.replace(/^\[|\]$/g, "").replace(/^\*?\./, "").replace(/\.$/, "");
+  const wanted = bareHost(name).replace(/^\*?\./, "").replace(/\.$/, "");
   if (wanted === "") return false;
   if (isIP(wanted) !== 0) return sameAddress(host, wanted);
   return host === wanted || isIP(host) === 0 && host.endsWith(`.${wanted}`);

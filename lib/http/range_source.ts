@@ -1,6 +1,6 @@
 import { ConflictError, NotAllowedError, NotFoundError, type Upstream, UpstreamError } from "../errors.ts";
 import { type ByteStream, byteStream } from "../streams.ts";
-import { BusyError } from "./busy_error.ts";
+import { RetryLaterError } from "./retry_later_error.ts";
 import { parseContentLength, parseContentRange, parseStrongEtag, type Span } from "./byte_ranges.ts";
 import type { HttpAnswer, HttpClient } from "./client.ts";
 
@@ -115,7 +115,7 @@ function sizeOfNothing(headers: Headers): number | undefined {
 function statusError({ name, service, isSigned = false }: HttpSourceOptions, status: number, headers: Headers): Error {
   const message = `Cannot download "${name}": the ${service} answered with status ${status}`;
   if (TRANSIENT.has(status) || isSigned && EXPIRED.has(status)) {
-    return new BusyError(service, message, headers.get("retry-after"));
+    return new RetryLaterError(service, message, headers.get("retry-after"));
   }
   if (status === 401 || status === 403) return new NotAllowedError(message);
   if (status === 404 || status === 410) return new NotFoundError(message);

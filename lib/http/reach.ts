@@ -11,6 +11,7 @@ import { type Clock, stillHolds } from "../system/clock.ts";
 import { processEnvironment } from "../system/environment.ts";
 import { mayConnect, type Reach } from "./address_guard.ts";
 import type { HttpClient } from "./client.ts";
+import { bareHost } from "./host_text.ts";
 import { isLoopback } from "./loopback.ts";
 import { proxyFor } from "./proxy.ts";
 
@@ -103,8 +104,4 @@ async function limited<T>(work: Promise<T>, signal: AbortSignal | undefined, lat
     clearTimeout(timer);
     signal?.removeEventListener("abort", stop);
   }
-}
-
-function bareHost(hostname: string): string {
-  return hostname.replace(/^\[|\]$/g, "");
 }

@@ -1,6 +1,6 @@
-import { ConfigurationError, messageOf } from "../errors.ts";
 import { type Clock, systemClock } from "../system/clock.ts";
-import { type Failure, type Handler, Listening, type TlsPair } from "./listening.ts";
+import { bracketedHost } from "./host_text.ts";
+import { cannotListen, type Failure, type Handler, Listening, type TlsPair } from "./listening.ts";
 import { TcpFront } from "./tcp_front.ts";
 
 /** How a server is run. */
@@ -270,12 +270,12 @@ function freePort({ host, port }: Pick<ServerOptions, "host" | "port">): number 
     probe.close();
     return addr.port;
   } catch (cause) {
-    throw new ConfigurationError([`Cannot listen on ${host}, port ${port}: ${messageOf(cause)}`], { cause });
+    throw cannotListen({ host, port }, cause);
   }
 }
 
 function urlOf({ hostname, port }: Deno.NetAddr, scheme: string): URL {
-  return new URL(`${scheme}://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`);
+  return new URL(`${scheme}://${bracketedHost(hostname)}:${port}`);
 }
 
 /** Whether the work has ended within the limit. */

@@ -1,5 +1,5 @@
-import { ConfigurationError, messageOf } from "../errors.ts";
 import { clientNetwork } from "./client_network.ts";
+import { cannotListen } from "./listening.ts";
 import { isLoopback } from "./loopback.ts";
 import type { Front } from "./running_calls.ts";
 
@@ -48,7 +48,7 @@ export class TcpFront implements Front {
     try {
       this.#listener = Deno.listen({ hostname: host, port });
     } catch (cause) {
-      throw new ConfigurationError([`Cannot listen on ${host}, port ${port}: ${messageOf(cause)}`], { cause });
+      throw cannotListen({ host, port }, cause);
     }
     this.#running = this.#accept();
   }

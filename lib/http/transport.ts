@@ -1,5 +1,6 @@
 import { type Environment, withVariables } from "../system/environment.ts";
 import { AUTHORITY_VARIABLES, readAuthorities } from "./authorities.ts";
+import { bareHost } from "./host_text.ts";
 import { isLoopback } from "./loopback.ts";
 import { EXEMPT_VARIABLES, PROXY_VARIABLES, proxyFor } from "./proxy.ts";
 
@@ -63,7 +64,7 @@ export class Transports {
     const caCerts = [...await readAuthorities(this.#environment)];
     const options = { ...pool, caCerts, ...(proxy === undefined ? {} : { proxy: proxyOptions(proxy) }) };
     // The runtime's own look at the proxy variables is when a client is made; only they can keep it from a proxy.
-    const exempt = proxy === undefined ? url.hostname.replace(/^\[|\]$/g, "") : undefined;
+    const exempt = proxy === undefined ? bareHost(url.hostname) : undefined;
     const variables = Object.fromEntries(EXEMPT_VARIABLES.map((name) => [name, exempt]));
     return withVariables(variables, () => Deno.createHttpClient(options));
   }
@@ -90,7 +91,7 @@ function proxyOptions(proxy: URL): Deno.Proxy {
  * itself can be named as the proxy; only then, since it costs a connection a call.
  */
 function machineItself(url: URL): Transport {
-  return addressTransport(url, url.hostname.replace(/^\[|\]$/g, ""));
+  return addressTransport(url, bareHost(url.hostname));
 }
 
 /** The connection is made to the address as to a proxy that hands it on as it is. */

@@ -1,7 +1,8 @@
 import { type Context, Hono } from "hono";
 import { NotFoundError } from "../../lib/errors.ts";
 import { requestBody } from "../../lib/http/request_body.ts";
-import { parseRange, type Slice } from "../../lib/http/range_request.ts";
+import type { Span } from "../../lib/http/byte_ranges.ts";
+import { parseRange } from "../../lib/http/range_request.ts";
 import type { OriginEnv } from "../guard.ts";
 import type { ObjectFolder, ObjectRecord } from "../object_store.ts";
 import { evaluate, rangeStillHolds } from "../../lib/http/precondition.ts";
@@ -27,7 +28,7 @@ export function fileRoutes({ files, objects }: {
 }
 
 /** Which bytes are sent, and with which status. */
-interface Selection extends Slice {
+interface Selection extends Span {
   readonly status: 200 | 206 | 304 | 416;
   readonly record: ObjectRecord;
 }

@@ -2,6 +2,7 @@ import { lookup } from "node:dns/promises";
 import { InterruptedError, TallyError, TooLargeError, UnavailableError } from "../../lib/errors.ts";
 import { mayConnect } from "../../lib/http/address_guard.ts";
 import { type HttpAnswer, httpClient } from "../../lib/http/client.ts";
+import { bareHost } from "../../lib/http/host_text.ts";
 import { withRetry } from "../../lib/http/retry.ts";
 import { type ByteStream, watched } from "../../lib/streams.ts";
 import type { Clock } from "../../lib/system/clock.ts";
@@ -73,7 +74,7 @@ async function allowedAddress({ protocol, username, password, hostname }: URL, r
     throw new ItemInputError(REFUSED, "The URL of an input must be one of http or https");
   }
   if (username !== "" || password !== "") throw new ItemInputError(REFUSED, "The URL of an input must not name a user");
-  const addresses = await addressesOf(hostname.replace(/^\[|\]$/g, ""));
+  const addresses = await addressesOf(bareHost(hostname));
   const [address] = addresses;
   if (address === undefined) throw new ItemInputError(NOT_FETCHED, "The input cannot be read: its server is unknown");
   if (addresses.every((each) => mayConnect(each, rules.allowPrivate ? "loopback" : "public"))) return address;

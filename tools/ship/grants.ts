@@ -1,4 +1,5 @@
 import { callbackHost } from "../../lib/auth/loopback.ts";
+import { bracketedHost } from "../../lib/http/host_text.ts";
 import { INNER_HOST, innerPort } from "../../lib/http/server.ts";
 import type { PlatformSettings } from "../../lib/config/platform_settings.ts";
 import type { Program } from "./programs.ts";
@@ -36,7 +37,7 @@ export const GRANTS: readonly Grant[] = [
     programs: ["device"],
     what: "`HOST:PORT`",
     reason: "It listens there, and nowhere else.",
-    values: ({ settings: { host, port } }) => [`${bracketed(host)}:${port}`],
+    values: ({ settings: { host, port } }) => [`${bracketedHost(host)}:${port}`],
   },
   {
     right: "net",
@@ -116,7 +117,7 @@ export const GRANTS: readonly Grant[] = [
     programs: ["origin"],
     what: "`origin.host:origin.port`",
     reason: "It listens there, and connects to nobody.",
-    values: ({ origin: { host, port } }) => [`${bracketed(host)}:${port}`],
+    values: ({ origin: { host, port } }) => [`${bracketedHost(host)}:${port}`],
   },
   {
     right: "net",
@@ -381,7 +382,7 @@ function platformServers({ apiRoot, oauth }: PlatformSettings): string[] {
 }
 
 function callbackAddress(redirectUri: URL): string {
-  return `${bracketed(callbackHost(redirectUri))}:${redirectUri.port}`;
+  return `${bracketedHost(callbackHost(redirectUri))}:${redirectUri.port}`;
 }
 
 /** `host:port` of each address that the site has. */
@@ -389,10 +390,6 @@ function hostsOf(...urls: readonly (URL | undefined)[]): string[] {
   return present(...urls).map(({ protocol, hostname, port }) =>
     `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`
   );
-}
-
-function bracketed(host: string): string {
-  return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
 }
 
 function socketOf(dockerHost: string | undefined): string | undefined {

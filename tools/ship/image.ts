@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import project from "../../deno.json" with { type: "json" };
+import { bracketedHost } from "../../lib/http/host_text.ts";
 import { say } from "../say.ts";
 import { bundle } from "./bundle.ts";
 import { FIXED_FLAGS, programFlags, RUNTIME_VARIABLES } from "./flags.ts";
@@ -109,7 +110,7 @@ function healthUrl(service: Service, { settings, origin }: Site): URL {
   const { host, port } = service === "device" ? settings : origin;
   const name = ANY_ADDRESS.get(host) ?? host;
   const scheme = service === "device" && settings.tlsCertFile !== undefined ? "https" : "http";
-  return new URL(`${scheme}://${name.includes(":") && !name.startsWith("[") ? `[${name}]` : name}:${port}/health`);
+  return new URL(`${scheme}://${bracketedHost(name)}:${port}/health`);
 }
 
 /** The health check asks the service beside it whether it answers, by an address that stands in no certificate, and tells it nothing. */

@@ -113,7 +113,7 @@ export function httpCases(): ParserCase[] {
           const { signal } = new AbortController();
           return httpSource({ name: "x", service: "CDN", http, address }).open({ start: 100, end: 200 }, { signal });
         },
-        refusal: named("UpstreamError", "NotAllowedError", "NotFoundError", "ConflictError", "BusyError"),
+        refusal: named("UpstreamError", "NotAllowedError", "NotFoundError", "ConflictError", "RetryLaterError"),
         accepted: async (opened, { status, etag }) => {
           assert.ok(opened.totalBytes === undefined || Number.isSafeInteger(opened.totalBytes));
           assert.equal(opened.isWhole, status === 200);

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { parseRange, type Slice } from "../../../../lib/http/range_request.ts";
+import type { Span } from "../../../../lib/http/byte_ranges.ts";
+import { parseRange } from "../../../../lib/http/range_request.ts";
 
 const WHOLE = undefined;
 
-const CASES: readonly [header: string | undefined, sizeBytes: number, Slice | "unsatisfiable" | undefined][] = [
+const CASES: readonly [header: string | undefined, sizeBytes: number, Span | "unsatisfiable" | undefined][] = [
   [undefined, 10, WHOLE],
   ["bytes=0-0", 10, { start: 0, end: 1 }],
   ["bytes=0-9", 10, { start: 0, end: 10 }],

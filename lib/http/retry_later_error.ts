@@ -2,7 +2,7 @@ import { UnavailableError, type Upstream } from "../errors.ts";
 import type { DelayedRetry } from "./retry.ts";
 
 /** A server that asks for a pause, and for how long. */
-export class BusyError extends UnavailableError implements DelayedRetry {
+export class RetryLaterError extends UnavailableError implements DelayedRetry {
   readonly retryAfterMs: number;
 
   /** @param retryAfter the header of that name. Seconds only: a date would need a clock that is right. @see RFC 9110, section 10.2.3 */
