@@ -24,6 +24,8 @@ export class TlsFiles implements TlsSource {
   readonly certificate: Certificate;
   readonly #paths: readonly [cert: string, key: string];
   #stamp: string;
+  /** Of the last look that failed: what has been told is not told again. */
+  #told = "";
 
   private constructor(
     read: { pair: TlsPair; certificate: Certificate },
@@ -46,12 +48,23 @@ export class TlsFiles implements TlsSource {
     return new TlsFiles(await readPair(paths), paths, stamp);
   }
 
-  /** What the files hold since they were changed; each change is looked at once, so that of two files the second one to be exchanged counts. */
+  /**
+   * What the files hold since they were changed, so that of two files the second one to be exchanged counts. What cannot be used is looked at again each
+   * time, since it may lie at the moment (too many open files), but fails only once for the same reason.
+   */
   async next(): Promise<TlsPair | undefined> {
     const stamp = await stampOf(this.#paths);
     if (stamp === this.#stamp) return undefined;
-    this.#stamp = stamp;
-    return (await readPair(this.#paths)).pair;
+    try {
+      const { pair } = await readPair(this.#paths);
+      this.#stamp = stamp;
+      return pair;
+    } catch (error) {
+      const failure = `${stamp} ${messageOf(error)}`;
+      if (failure === this.#told) return undefined;
+      this.#told = failure;
+      throw error;
+    }
   }
 }
 

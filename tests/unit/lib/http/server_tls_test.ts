@@ -129,6 +129,23 @@ Deno.test("serveHttp() breaks an answer over TLS off that its caller does not ta
   for (let count: number | null = 0; count !== null;) count = await connection.read(buffer).catch(() => null); // it ends
 });
 
+Deno.test(
+  "TlsFiles.next() looks again at what it could not read for a moment, and fails once",
+  { ignore },
+  async () => {
+    await using before = await privateAuthority(openssl);
+    await using after = await privateAuthority(openssl);
+    const { certFile, keyFile } = await writePair(before.folder, before);
+    const child = join(import.meta.dirname ?? "", "../../../support/tls_files_child.ts");
+    const limited = ["-c", 'ulimit -n 128; exec "$@"', "sh", Deno.execPath(), "run", "-A", child];
+    const args = [...limited, certFile, keyFile, join(after.folder, "server.pem"), join(after.folder, "server.key")];
+    const { stdout, stderr } = await new Deno.Command("sh", { args }).output();
+    const [failure, ...looks] = JSON.parse(new TextDecoder().decode(stdout) || `["${stderr.length} bytes of errors"]`);
+    assert.match(failure, /Cannot use ".*tls\.pem" for TLS: .*[Tt]oo many open files/);
+    assert.deepEqual(looks, ["nothing", "taken", "nothing"]);
+  },
+);
+
 Deno.test("TlsFiles.open() refuses what cannot serve, and repeats nothing of a key", { ignore }, async () => {
   await using authority = await privateAuthority(openssl);
   await using other = await privateAuthority(openssl);
