@@ -1,7 +1,8 @@
 import { type Bytes, release } from "../bytes.ts";
 import type { ContentCache } from "../cdn/content_cache.ts";
 import type { ByteSource, ObjectStore } from "../cdn/store.ts";
-import { ConflictError, messageOf } from "../errors.ts";
+import { ConflictError, InterruptedError, messageOf, TallyError } from "../errors.ts";
+import { isTransient } from "../http/retry.ts";
 import type { Logger } from "../log.ts";
 import { hashListKey, type Manifest } from "../split/manifest.ts";
 import { type PublisherKey, signManifest } from "../split/manifest_signature.ts";
@@ -79,20 +80,22 @@ async function writeSealed({ body, finish }: SealingResource, file: AtomicFile, 
   return await finish();
 }
 
-/** The big part first: a version is never known whose bytes are nowhere. */
+/** The big part first: a version is never known whose bytes are nowhere. It goes again only where nobody can know of it. */
 async function publish(deps: UploadV2Deps, sealed: Sealed, request: PublishRequest): Promise<PublishedResource> {
   const { folder } = request;
   const { big, plain } = sealed.manifest;
   const store = await deps.cdn();
+  const sending = new Sending(deps.send);
   try {
     await putBigPart(deps, store, sealed, request);
-    const { smallBytes, version } = await sendManifest(deps, sealed, request);
+    const { smallBytes, version } = await sendManifest(deps, sending, sealed, request);
     await deps.cache.keep(sealed.file, { folder, key: big.key }).catch((error) =>
       deps.log.warning("cache_not_changed", { folder, key: big.key, why: messageOf(error) })
     );
     return { sizeBytes: plain.size, smallBytes, bigBytes: big.size, version };
   } catch (error) {
-    await withdraw(deps, store, folder, big.key);
+    if (sending.isUnclear) deps.log.warning("publication_unclear", { folder, key: big.key, why: messageOf(error) });
+    else await withdraw(deps, store, folder, big.key);
     throw error;
   }
 }
@@ -113,7 +116,8 @@ async function putBigPart(
 
 /** @returns the size of the manifest, and the version that it gives */
 async function sendManifest(
-  { publisherKey, send, highestSeq, clock }: UploadV2Deps,
+  { publisherKey, highestSeq, clock }: UploadV2Deps,
+  sending: Sending,
   { manifest, contentKey }: Sealed,
   { folder, name, signal }: PublishRequest,
 ): Promise<{ smallBytes: number; version: string }> {
@@ -124,10 +128,29 @@ async function sendManifest(
     const named = { ...manifest, folder, name, version: String(seq), seq, iat, exp: iat + VALID_SECONDS };
     const jws = await signManifest(named, key);
     try {
-      await send({ folder, name, manifest: jws, contentKey }, signal);
+      await sending.send({ folder, name, manifest: jws, contentKey }, signal);
       return { smallBytes: jws.length, version: named.version };
     } catch (error) {
       if (!(error instanceof ConflictError) || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** Sends manifests, and knows whether one may have been taken although the call failed: no answer says that it was refused. */
+class Sending {
+  readonly #send: UploadV2Deps["send"];
+  isUnclear = false;
+
+  constructor(send: UploadV2Deps["send"]) {
+    this.#send = send;
+  }
+
+  async send(...call: Parameters<UploadV2Deps["send"]>): Promise<void> {
+    try {
+      await this.#send(...call);
+    } catch (error) {
+      this.isUnclear = isTransient(error) || error instanceof InterruptedError || !(error instanceof TallyError);
+      throw error;
     }
   }
 }
