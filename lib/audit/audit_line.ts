@@ -9,6 +9,7 @@ export interface AuditEvent {
   readonly action: string;
   /** The account, as far as it is known: one that was refused is the one that was typed. */
   readonly who?: string | undefined;
+  /** Present where `who` has proved to be that account. */
   readonly role?: string | undefined;
   /** `folder/name`, or what else the action was about. */
   readonly resource?: string | undefined;
@@ -48,7 +49,9 @@ const lineSchema = z.looseObject({ seq: z.int().positive(), time: z.iso.datetime
 export function auditLine(head: TrailHead, event: AuditEvent, nowMs: number): { text: string; head: TrailHead } {
   const seq = head.seq + 1;
   const { action, role, version, versionSeq, floorSeq, from, result, requestId } = event;
-  const [who, resource] = [event.who, event.resource].map((text) => text && redact(text).slice(0, TEXT_LIMIT));
+  const isTyped = role === undefined; // else it is a token's, and hidden by nobody who gives it out for a password meanwhile
+  const who = event.who && (isTyped ? redact(event.who) : event.who).slice(0, TEXT_LIMIT);
+  const resource = event.resource && redact(event.resource).slice(0, TEXT_LIMIT);
   const time = new Date(nowMs).toISOString();
   const about = { resource, version, versionSeq, floorSeq };
   const fields = { seq, time, action, who, role, ...about, from, result, requestId, prev: head.hash };

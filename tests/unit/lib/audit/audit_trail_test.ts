@@ -5,6 +5,7 @@ import type { AuditEvent, TrailHead } from "../../../../lib/audit/audit_line.ts"
 import { AuditTrail, nameOf, trailFiles } from "../../../../lib/audit/audit_trail.ts";
 import { verifyTrail } from "../../../../lib/audit/verify_trail.ts";
 import { IntegrityError } from "../../../../lib/errors.ts";
+import { KNOWN_SECRETS } from "../../../../lib/redaction/known_secrets.ts";
 import { tempFolder } from "../../../support/temp_folder.ts";
 import { testClock } from "../../../support/test_clock.ts";
 
@@ -53,6 +54,16 @@ Deno.test("AuditTrail writes who did what, in files for its owner only, and veri
   assert.deepEqual([lines, firstSeq, head.seq, tornCharacters], [LINES, 1, LINES, 0]);
   await new AuditTrail(path, testClock(), { limits: SMALL_FILES }).record(load("later"));
   assert.equal((await verifyTrail(path, head.hash)).lines, LINES + 1, "a later process goes on with the chain");
+});
+
+Deno.test("AuditTrail masks a secret that was typed for an account, and hides no account that is known behind it", async () => {
+  await using folder = await tempFolder();
+  const trail = new AuditTrail(folder.path, testClock());
+  using _password = KNOWN_SECRETS.hold("ada@example.com"); // as somebody may type it to sign in
+  await trail.record(load("m1"));
+  await trail.record({ ...load("m1"), role: "Operator" });
+  const accounts = (await linesOf(folder.path)).map(([, line]) => JSON.parse(line).who);
+  assert.deepEqual(accounts, ["***", "ada@example.com"]);
 });
 
 Deno.test("verifyTrail() names the first line that was altered, removed, doubled or moved", async () => {
