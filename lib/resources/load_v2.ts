@@ -6,7 +6,8 @@ import type { ObjectStore } from "../cdn/store.ts";
 import { storeSource } from "../cdn/store_source.ts";
 import { allUnits, type BigPart, HASH_BYTES, type UnitRange } from "../crypto/open_units.ts";
 import { plainStart } from "../crypto/unit_layout.ts";
-import { InterruptedError, messageOf } from "../errors.ts";
+import { IntegrityError, InterruptedError, messageOf } from "../errors.ts";
+import { withRetry } from "../http/retry.ts";
 import type { Logger } from "../log.ts";
 import { bigPart, hashList, plainRange } from "../split/big_part.ts";
 import { hashListKey, type Manifest } from "../split/manifest.ts";
@@ -207,14 +208,14 @@ class Loading {
 /**
  * The hash list of a big part that is too large for its manifest: from a file beside it, the cache, a medium, else the CDN; `undefined` where the
  * manifest holds it.
- * @throws {IntegrityError} step `hash-list`: that of the CDN is not the one that was signed
+ * @throws {IntegrityError} step `hash-list`: that of the CDN is not the one that was signed, however often it is fetched
  */
 export async function fetchHashList(
   deps: LoadV2Deps,
   manifest: Manifest,
   { signal, beside }: { readonly signal?: AbortSignal | undefined; readonly beside?: string },
 ): Promise<Bytes | undefined> {
-  const { cache, media, log } = deps;
+  const { cache, media, log, clock } = deps;
   if ("list" in manifest.seg) return undefined;
   const name = { folder: manifest.folder, key: hashListKey(manifest.big.key) };
   const sizeBytes = manifest.seg.n * HASH_BYTES;
@@ -227,7 +228,9 @@ export async function fetchHashList(
     const list = await read().catch(() => undefined); // what cannot be read is fetched
     if (list !== undefined && await isHashList(manifest, list)) return list;
   }
-  const list = await hashList(manifest, await readFromCdn(deps, name, sizeBytes, signal));
+  const read = async () => await hashList(manifest, await readFromCdn(deps, name, sizeBytes, signal));
+  const isRepeatable = (error: unknown) => error instanceof IntegrityError; // one that came wrong may come right
+  const list = await withRetry(read, { clock, signal, isRepeatable });
   await cache.writeSmall(name, list).catch((error) =>
     log.warning("cache_not_changed", { ...name, why: messageOf(error) })
   );

@@ -34,28 +34,40 @@ export interface MatrixOptions<Fault> {
   readonly ignore: boolean;
 }
 
+/** Some rows, and how they are run. */
+export interface Matrix<Fault> {
+  readonly faults: readonly MatrixFault<Fault>[];
+  readonly options: MatrixOptions<Fault>;
+}
+
 /**
  * A test for each fault and operation. The first of these tests runs them all: the operations at the same time, each with a device for the faults
  * before the API and one for those before the CDN, and these faults one after the other. After each fault the operation must be done by the same device, without a restart.
  */
 export function faultMatrix<Fault>(faults: readonly MatrixFault<Fault>[], options: MatrixOptions<Fault>): void {
+  faultMatrices([{ faults, options }]);
+}
+
+/** The same for several sites, each with its own faults; these are run at the same time, too. */
+export function faultMatrices<Fault>(matrices: readonly Matrix<Fault>[]): void {
   let results: ReadonlyMap<string, unknown> | undefined;
-  for (const { text: fault, outcomes } of faults) {
-    for (const [operation, { text: outcome }] of Object.entries(outcomes)) {
-      faultTest({ area: options.area, fault, operation, outcome, ignore: options.ignore }, async () => {
-        results ??= await runAll(faults, options);
-        const name = rowName(fault, operation);
-        assert(results.has(name), `"${operation}" is no operation`);
-        if (results.get(name) !== undefined) throw results.get(name);
-      });
+  for (const { faults, options: { area, ignore } } of matrices) {
+    for (const { text: fault, outcomes } of faults) {
+      for (const [operation, { text: outcome }] of Object.entries(outcomes)) {
+        faultTest({ area, fault, operation, outcome, ignore }, async () => {
+          results ??= new Map((await Promise.all(matrices.map(runAll))).flatMap((failures) => [...failures]));
+          const name = rowName(fault, operation);
+          assert(results.has(name), `"${operation}" is no operation`);
+          if (results.get(name) !== undefined) throw results.get(name);
+        });
+      }
     }
   }
 }
 
 /** @returns what failed, by row; `undefined` where nothing did */
 async function runAll<Fault>(
-  faults: readonly MatrixFault<Fault>[],
-  { operations, front, start }: MatrixOptions<Fault>,
+  { faults, options: { operations, front, start } }: Matrix<Fault>,
 ): Promise<ReadonlyMap<string, unknown>> {
   await using site = await start();
   const failures = new Map<string, unknown>();

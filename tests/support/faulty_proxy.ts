@@ -6,24 +6,26 @@ import { Place } from "./stream_place.ts";
 /** Which way bytes go: `up` to the server, `down` to its caller. */
 export type Direction = "up" | "down";
 
-/** Where in what goes one way over a connection: so many bytes behind a text, or behind the connection's beginning. */
+/** Where in what goes one way over a connection: so many bytes behind a text, or several in this order, or behind the connection's beginning. */
 export interface FaultPlace {
   readonly direction: Direction;
-  readonly behind?: string;
+  readonly behind?: string | readonly string[];
   readonly afterBytes: number;
 }
 
 /** What a proxy does with connections. */
 export type NetworkFault =
-  /** The port is closed, and with it all connections. */
-  | { readonly kind: "gone" }
+  /** The port is closed, and with it all connections; as soon as something gets to a place, where there is one. */
+  | { readonly kind: "gone"; readonly at?: FaultPlace }
   /** The connection ends there; `reset` ends it with RST. `stall`: nothing passes any more, and the connection stays. */
   | { readonly kind: "cut" | "reset" | "stall"; readonly at: FaultPlace; readonly times?: number }
-  /** One bit of the byte there is another. */
+  /** One bit of the byte there is another; of the next one, as far behind it, too, if it is to be more than once. */
   | { readonly kind: "corrupt"; readonly at: FaultPlace; readonly times?: number }
   | { readonly kind: "slow"; readonly bytesPerSecond: number }
   /** Each piece comes so much later. */
   | { readonly kind: "delay"; readonly delayMs: number }
+  /** The way is so long: each piece comes so much later, and keeps none behind it waiting. */
+  | { readonly kind: "latency"; readonly delayMs: number }
   /** Of two connections the later one reaches the server first, and has its answer first. */
   | { readonly kind: "reorder" };
 
@@ -80,7 +82,9 @@ class Proxy implements FaultyProxy {
     this.strikes = 0;
     this.#struck = Promise.withResolvers();
     if (fault.kind === "reorder") this.#open.forEach((socket) => socket.destroy()); // those that idle would not be
-    if (fault.kind === "gone") this.#vanishing = this.#vanish().then(() => void this.#strike(1));
+    if (fault.kind === "gone" && fault.at === undefined) {
+      this.#vanishing = this.#vanish().then(() => void this.#strike(1));
+    }
     return this.#struck.promise;
   }
 
@@ -156,10 +160,12 @@ class Proxy implements FaultyProxy {
   /** Hands on what comes from one side until it ends. */
   async #pass(from: net.Socket, to: net.Socket, direction: Direction, link: Link, turn?: Turn): Promise<void> {
     const places = new Map<NetworkFault, Place>();
+    const line = new LongLine(this.#stop.signal);
     try {
       for await (const chunk of from) {
-        await this.#passChunk(chunk, { to, direction, link, places, turn });
+        await this.#passChunk(chunk, { to, direction, link, places, line, turn });
       }
+      await line.empty();
       to.end();
     } catch (error) {
       if (!isGone(error) && !this.#stop.signal.aborted) throw error;
@@ -167,12 +173,16 @@ class Proxy implements FaultyProxy {
     }
   }
 
-  async #passChunk(chunk: Uint8Array, { to, direction, link, places, turn }: Way): Promise<void> {
+  async #passChunk(chunk: Uint8Array, way: Way): Promise<void> {
+    const { to, direction, line, turn } = way;
     const fault = this.#fault;
     await turn?.mayAnswer(this.#stop.signal);
-    if (fault !== undefined && "at" in fault && fault.at.direction === direction) {
-      return await this.#meet(chunk, fault, { to, direction, link, places });
+    if (isPlaced(fault) && fault.at.direction === direction) return await this.#meet(chunk, fault, way);
+    if (fault?.kind === "latency") {
+      this.#strike(Infinity);
+      return line.send(fault.delayMs, () => write(to, chunk));
     }
+    await line.empty();
     if (fault?.kind === "slow") return await this.#trickle(to, chunk, fault.bytesPerSecond);
     if (fault?.kind === "delay") {
       this.#strike(Infinity);
@@ -187,10 +197,13 @@ class Proxy implements FaultyProxy {
     const place = places.get(fault) ?? new Place(fault.at);
     places.set(fault, place);
     const index = place.find(chunk);
-    if (index === undefined || !this.#strike(fault.times ?? 1)) return await write(to, chunk);
+    const times = fault.kind === "gone" ? 1 : fault.times ?? 1;
+    if (index === undefined || !this.#strike(times)) return await write(to, chunk);
     if (fault.kind === "corrupt") {
+      places.delete(fault); // counted from there on, for who wants more than one
       return await write(to, chunk.with(index, (chunk[index] ?? 0) ^ 1));
     }
+    if (fault.kind === "gone") return void (this.#vanishing = this.#vanish()); // which waits for this connection, too
     await write(to, chunk.subarray(0, index));
     if (fault.kind === "stall") return await once(to, "close").then(() => {}); // until the caller has enough
     link.end(fault.kind);
@@ -224,7 +237,11 @@ class Proxy implements FaultyProxy {
   }
 }
 
-type PlacedFault = Extract<NetworkFault, { readonly at: FaultPlace }>;
+type PlacedFault = Extract<NetworkFault, { readonly at?: FaultPlace }> & { readonly at: FaultPlace };
+
+function isPlaced(fault: NetworkFault | undefined): fault is PlacedFault {
+  return fault !== undefined && "at" in fault && fault.at !== undefined;
+}
 
 interface Link {
   end(how: "cut" | "reset"): void;
@@ -235,7 +252,30 @@ interface Way {
   readonly direction: Direction;
   readonly link: Link;
   readonly places: Map<NetworkFault, Place>;
+  readonly line: LongLine;
   readonly turn?: Turn | undefined;
+}
+
+/** What is under way on a line that is so long that several pieces are in it. */
+class LongLine {
+  readonly #signal: AbortSignal;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  send(delayMs: number, arrive: () => Promise<void>): void {
+    const before = this.#last;
+    const last = systemClock.sleep(delayMs, this.#signal).then(() => before).then(arrive);
+    last.catch(() => {}); // told by empty()
+    this.#last = last;
+  }
+
+  /** Resolves when all of it has arrived. */
+  empty(): Promise<void> {
+    return this.#last;
+  }
 }
 
 /** The order of answers among two connections. */

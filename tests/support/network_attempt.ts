@@ -46,15 +46,20 @@ const UPLOAD_BYTES: Readonly<Record<Format, number>> = { v1: 9_000_001, v2: 2_50
 const RESULT_BYTES = 1_500_000;
 const SAMPLE_BYTES = 64;
 
-/** Every operation that reaches over the network, but for unlock, which needs an engine. */
+/** Every operation that reaches over the network, but for unlock: see `unlock_attempt.ts`. */
 export const OPERATIONS: readonly Operation[] = [
   { name: "login", begin: login },
-  { name: "load (v1)", begin: (site, front) => load(site, front, "v1") },
-  { name: "load (v2)", begin: (site, front) => load(site, front, "v2") },
+  loadOf("v1"),
+  loadOf("v2"),
   { name: "upload (v1)", begin: (site, front) => upload(site, front, "v1") },
   { name: "upload (v2)", begin: (site, front) => upload(site, front, "v2") },
   { name: "run download", begin: (_, front) => runDownload(front) },
 ];
+
+/** A load of a resource of that size. */
+export function loadOf(format: Format, sizeBytes = LOAD_BYTES): Operation {
+  return { name: `load (${format})`, begin: (site, front) => load(site, front, format, sizeBytes) };
+}
 
 async function login<Fault>(site: NetworkSite, front: MakeFront<Fault>): Promise<Attempt<Fault>> {
   const made = await deviceBehind(site, front, "v2");
@@ -75,6 +80,7 @@ async function load<Fault>(
   site: NetworkSite,
   front: MakeFront<Fault>,
   format: Format,
+  sizeBytes: number,
 ): Promise<Attempt<Fault>> {
   const made = await deviceBehind(site, front, format);
   let name = "";
@@ -83,7 +89,7 @@ async function load<Fault>(
     ...made,
     async prepare() {
       name = site.newName();
-      plain = keystream(name, LOAD_BYTES);
+      plain = keystream(name, sizeBytes);
       await site.publish(name, plain, format);
     },
     run() {
@@ -242,6 +248,7 @@ function equal(one: Uint8Array, other: Uint8Array): boolean {
   return Buffer.compare(one, other) === 0;
 }
 
-function json(body: unknown): RequestInit {
+/** A call that posts JSON. */
+export function json(body: unknown): RequestInit {
   return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
 }

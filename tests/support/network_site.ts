@@ -5,8 +5,9 @@ import type { Bytes } from "../../lib/bytes.ts";
 import { writeKeyPair } from "../../lib/crypto/key_file.ts";
 import { collect, streamOf } from "../../lib/streams.ts";
 import { impatientClock } from "./impatient_clock.ts";
-import { OriginSite } from "./origin_site.ts";
+import { filesBelow, OriginSite } from "./origin_site.ts";
 import { type S3Server, startS3Server } from "./s3_server.ts";
+import { serveStaticFiles, type StaticFiles } from "./static_files.ts";
 import { type TempFolder, tempFolder } from "./temp_folder.ts";
 import { V2Device } from "./v2_device.ts";
 import { V2Publisher } from "./v2_publisher.ts";
@@ -20,8 +21,8 @@ const EMAIL = "admin@example.com";
 
 /** Format of resources. */
 export type Format = "v1" | "v2";
-/** Where big parts lie. */
-export type CdnKind = "s3" | "origin";
+/** Where devices find big parts: on the S3 server, in the object store of the origin, or on a plain web server, which has a copy of what is on the S3 server. */
+export type CdnKind = "s3" | "origin" | "web";
 
 /** Ways to both servers, in place of their own addresses. */
 export interface Ways {
@@ -29,11 +30,23 @@ export interface Ways {
   readonly cdn: URL;
 }
 
+/** What a site is made of. */
+interface SiteParts {
+  readonly origin: OriginSite;
+  readonly s3: S3Server;
+  readonly web: StaticFiles;
+  readonly publisher: V2Publisher;
+  readonly folder: TempFolder;
+}
+
 /** An origin and an S3 server, both real; who publishes, and who reads what is published, go there directly. */
 export class NetworkSite implements AsyncDisposable {
   readonly origin: OriginSite;
   readonly s3: S3Server;
   readonly cdnKind: CdnKind;
+  /** Whom the origin trusts. */
+  readonly publisher: V2Publisher;
+  readonly #web: StaticFiles;
   readonly #folder: TempFolder;
   readonly #parts: AsyncDisposableStack;
   readonly #direct = new Map<string, Promise<V2Device>>();
@@ -41,12 +54,14 @@ export class NetworkSite implements AsyncDisposable {
 
   private constructor(
     cdnKind: CdnKind,
-    parts: { origin: OriginSite; s3: S3Server; folder: TempFolder },
+    parts: SiteParts,
     stack: AsyncDisposableStack,
   ) {
     this.cdnKind = cdnKind;
     this.origin = parts.origin;
     this.s3 = parts.s3;
+    this.publisher = parts.publisher;
+    this.#web = parts.web;
     this.#folder = parts.folder;
     this.#parts = stack;
   }
@@ -58,10 +73,11 @@ export class NetworkSite implements AsyncDisposable {
     const [origin, s3] = await Promise.all([OriginSite.start(), startS3Server({ program, bucket: FOLDER })]);
     stack.use(origin);
     stack.use(s3);
-    const { jwk } = await V2Publisher.at(origin);
-    await writeKeyPair(join(folder.path, "publisher.key"), jwk);
+    const web = stack.use(serveStaticFiles());
+    const publisher = await V2Publisher.at(origin);
+    await writeKeyPair(join(folder.path, "publisher.key"), publisher.jwk);
     await origin.user("Admin", EMAIL);
-    return new NetworkSite(cdnKind, { origin, s3, folder }, stack.move());
+    return new NetworkSite(cdnKind, { origin, s3, web, publisher, folder }, stack.move());
   }
 
   /** Name of the account that may do everything here. */
@@ -71,7 +87,7 @@ export class NetworkSite implements AsyncDisposable {
 
   /** The servers' own addresses. */
   get ways(): Ways {
-    return { api: new URL(this.origin.url), cdn: this.#cdnUrl };
+    return { api: new URL(this.origin.url), cdn: this.#urlOf(this.cdnKind) };
   }
 
   /** Ends it when the site ends. */
@@ -90,9 +106,9 @@ export class NetworkSite implements AsyncDisposable {
   }
 
   /** Settings of a CDN that is reached there. @returns path of the file */
-  async cdnFile(cdn: URL): Promise<string> {
+  async cdnFile(cdn: URL, kind = this.cdnKind): Promise<string> {
     const path = join(this.#folder.path, `cdn-${++this.#count}.yaml`);
-    await Deno.writeTextFile(path, await this.#cdnYaml(cdn), { mode: 0o600 });
+    await Deno.writeTextFile(path, await this.#cdnYaml(cdn, kind), { mode: 0o600 });
     return path;
   }
 
@@ -117,6 +133,7 @@ export class NetworkSite implements AsyncDisposable {
     using staged = await services.stage(streamOf(plain));
     assert.equal(staged.format, format);
     await staged.publish({ folder: FOLDER, name });
+    if (this.cdnKind === "web") await this.#copyToWeb();
   }
 
   /** What everybody gets who loads it now, past all faults and caches. */
@@ -137,8 +154,17 @@ export class NetworkSite implements AsyncDisposable {
     await this.#parts[Symbol.asyncDispose]();
   }
 
-  get #cdnUrl(): URL {
-    return this.cdnKind === "s3" ? this.s3.endpoint : new URL("/objects", this.origin.url);
+  #urlOf(kind: CdnKind): URL {
+    if (kind === "web") return this.#web.url;
+    return kind === "s3" ? this.s3.endpoint : new URL("/objects", this.origin.url);
+  }
+
+  async #copyToWeb(): Promise<void> {
+    const folder = join(this.s3.dataDir, FOLDER);
+    for (const name of await filesBelow(folder)) {
+      const path = `${FOLDER}/${name}`;
+      if (!this.#web.files.has(path)) this.#web.files.set(path, await Deno.readFile(join(folder, name)));
+    }
   }
 
   #directDevice(format: Format, flags: Readonly<Record<string, string>>): Promise<V2Device> {
@@ -149,13 +175,16 @@ export class NetworkSite implements AsyncDisposable {
   }
 
   async #startDirect(format: Format, flags: Readonly<Record<string, string>>): Promise<V2Device> {
-    const device = await this.device(this.ways, format, flags);
+    const kind = this.cdnKind === "web" ? "s3" : this.cdnKind; // a plain web server takes nothing
+    const cdnConfig = await this.cdnFile(this.#urlOf(kind), kind);
+    const device = await this.device(this.ways, format, { ...flags, "cdn-config": cdnConfig });
     await device.signIn(EMAIL);
     return device;
   }
 
-  async #cdnYaml(url: URL): Promise<string> {
-    if (this.cdnKind === "origin") {
+  async #cdnYaml(url: URL, kind: CdnKind): Promise<string> {
+    if (kind === "web") return yaml({ host: url.href, type: "http" });
+    if (kind === "origin") {
       const { reader, writer } = await this.origin.objectTokens();
       return yaml({ host: url.href, type: "http", downloader_token: reader, uploader_token: writer });
     }
