@@ -21,9 +21,6 @@ export interface UnitFeed {
   readonly onUnit?: (index: number, unit: Bytes, from: UnitSource["name"]) => void;
 }
 
-/** A unit that came wrong is asked for again so many times, in all of the sources. */
-const REPEATS = 2;
-
 /**
  * The plaintext of some units, several in flight, in order. Each unit is compared with the signed list before it is opened, and its tags are checked
  * before it leaves. A unit that is not the one that was published is fetched again by itself: from the next source that has it, then once more
@@ -102,7 +99,7 @@ async function readAgain(feed: Reading, index: number, failed: UnitSource, error
   const later = able.slice(able.indexOf(failed) + 1);
   log.warning("unit_wrong", { name, index, source: failed.name });
   let failure: unknown = error;
-  for (const source of [...later, ...able].slice(0, REPEATS)) {
+  for (const source of [...later, ...able]) {
     try {
       return await check(feed, index, { unit: await source.read(index, signal), source });
     } catch (again) {

@@ -70,6 +70,7 @@ const FAULTS: readonly MatrixFault<NetworkFault>[] = [
   api("gone", { kind: "gone" }, API_GONE),
   api("16 KB/s", { kind: "slow", bytesPerSecond: 16_000 }, ALL_DONE),
   api("each piece 100 ms late", { kind: "delay", delayMs: 100 }, ALL_DONE),
+  api("600 ms latency", { kind: "latency", delayMs: 600 }, all(["login", "load (v2)"], DONE)),
   api("two at once, the later connection is answered first", { kind: "reorder" }, all(["login", ...LOADS], DONE), 2),
   cdn("the connection ends in an object, once", { kind: "cut", at: IN_OBJECT }, DOWN_GOES_ON),
   cdn("the connection is reset in an object, once", { kind: "reset", at: IN_OBJECT }, DOWN_GOES_ON),
@@ -93,6 +94,7 @@ const FAULTS: readonly MatrixFault<NetworkFault>[] = [
   }),
   cdn("4 MB/s", { kind: "slow", bytesPerSecond: 4_000_000 }, CDN_DONE),
   cdn("each piece 20 ms late", { kind: "delay", delayMs: 20 }, CDN_DONE),
+  cdn("600 ms latency", { kind: "latency", delayMs: 600 }, all(LOADS, DONE)),
   cdn("two at once, the later connection is answered first", { kind: "reorder" }, { "load (v1)": DONE }, 2),
   cdn("the later of two connections is answered first", { kind: "reorder" }, { "run download": DONE }),
 ];
