@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 import { thisProgram } from "../../cli/demo/this_program.ts";
+import type { Bytes } from "../../lib/bytes.ts";
 import { processEnvironment } from "../../lib/system/environment.ts";
 import { FACTS } from "./hardware_facts.ts";
 import { type NamespacePair, SERVER_ADDRESS } from "./namespace_pair.ts";
@@ -16,6 +17,13 @@ import { unixRelay } from "./unix_relay.ts";
 export interface NamespacedPrograms {
   readonly openssl: string;
   readonly curl: string;
+}
+
+/** The archive that it unlocks, and where. */
+export interface NamespacedArchive {
+  readonly bytes: Bytes;
+  /** `IMAGES`, `API_VERSION`, `DOCKER_HOST`, … */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** What curl was told. */
@@ -38,6 +46,7 @@ export async function startNamespacedDevice(
   site: NetworkSite,
   namespaces: NamespacePair,
   { openssl, curl }: NamespacedPrograms,
+  { bytes, env }: NamespacedArchive,
 ): Promise<NamespacedDevice> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await tempFolder());
@@ -54,9 +63,9 @@ export async function startNamespacedDevice(
   const [api, cdn] = (await firstLine(stack, relay)).split(" ").map((port) => `https://${SERVER_ADDRESS}:${port}`);
   const ways = { api: new URL(api ?? ""), cdn: new URL(cdn ?? "") };
   await Deno.writeTextFile(join(folder.path, "hardware.json"), JSON.stringify(FACTS));
-  const service = stack.use(
-    await runningService(await deviceCommand(site, namespaces, ways, folder.path, authority.caFile)),
-  );
+  await Deno.writeFile(join(folder.path, "images.enc"), bytes);
+  const settings = { ...env, SSL_CERT_FILE: authority.caFile };
+  const service = stack.use(await runningService(await deviceCommand(site, namespaces, ways, folder.path, settings)));
   const device: Omit<NamespacedDevice, typeof Symbol.asyncDispose> = {
     async fetch(path, args = []) {
       const out = join(folder.path, crypto.randomUUID());
@@ -91,7 +100,7 @@ async function deviceCommand(
   namespaces: NamespacePair,
   ways: { api: URL; cdn: URL },
   folder: string,
-  caFile: string,
+  settings: Readonly<Record<string, string>>,
 ): Promise<Deno.Command> {
   const { program, args, env } = thisProgram(processEnvironment);
   const [ip, all] = namespaces.within(namespaces.device, program, [...args, "device", "--json"]);
@@ -100,7 +109,8 @@ async function deviceCommand(
     clearEnv: true,
     env: {
       ...env,
-      ...{ RESOURCE_API_URL: ways.api.href, PORT: "0", SSL_CERT_FILE: caFile },
+      ...settings,
+      ...{ RESOURCE_API_URL: ways.api.href, PORT: "0" },
       ...{ STATE_DIR: join(folder, "state"), MODEL_CACHE_DIR: join(folder, "cache") },
       ...{ HARDWARE_FILE: join(folder, "hardware.json"), IMAGES_PATH: join(folder, "images.enc") },
       ...{ CDN_CONFIG: await site.cdnFile(ways.cdn), PUBLISHER_KEY_FILE: site.publisherKeyPath },

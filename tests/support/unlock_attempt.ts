@@ -30,7 +30,7 @@ const SENTENCE = /^[A-Z][^\n]{10,300}$/;
 /** An encrypted archive of one image, on a site that knows how it is opened. */
 export interface LockedArchive {
   readonly reference: string;
-  /** Settings of a device that unlocks it. */
+  /** Settings of a device that unlocks it, as flags. */
   readonly flags: Readonly<Record<string, string>>;
   readonly bytes: Bytes;
   readonly plain: Bytes;
@@ -44,13 +44,17 @@ export function unlockOperations(engine: () => TestEngine): readonly Operation[]
   }));
 }
 
-/** Publishes such an archive past all faults. */
-export async function lockedArchive(site: NetworkSite, format: Format): Promise<LockedArchive> {
+/** Makes such an archive past all faults; in format v2 it is published, too. @param payloadBytes filling of the image */
+export async function lockedArchive(
+  site: NetworkSite,
+  format: Format,
+  payloadBytes = PAYLOAD_BYTES[format],
+): Promise<LockedArchive> {
   const name = site.newName();
   const image = name.replace(".bin", "");
   const reference = `${image}:${TAG}`;
   const architecture = DOCKER_ARCHITECTURES[Deno.build.arch];
-  const options = { references: [reference], architecture, payloadBytes: PAYLOAD_BYTES[format] };
+  const options = { references: [reference], architecture, payloadBytes };
   const plain = await collect(scratchArchive(options), LIMIT_BYTES);
   const flags = { "images": image, "api-version": TAG };
   if (format === "v1") return { reference, flags, plain, bytes: await encrypted(site, plain) };
