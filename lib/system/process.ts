@@ -42,14 +42,14 @@ const UNSTARTABLE = [Deno.errors.NotFound, Deno.errors.PermissionDenied, Deno.er
  */
 export async function runChild(program: string, options: ChildOptions): Promise<ChildResult> {
   const child = spawn(program, "null", options);
-  const [stdout, stderr, status] = await Promise.all([
-    collect(untilOrphaned(child, child.stdout), STDOUT_LIMIT_BYTES, `The output of "${program}"`).catch((error) => {
-      killQuietly(child);
-      throw error;
-    }),
-    lastText(untilOrphaned(child, child.stderr)),
-    child.status,
-  ]);
+  const ended = Promise.all([lastText(untilOrphaned(child, child.stderr)), child.status]);
+  const output = collect(untilOrphaned(child, child.stdout), STDOUT_LIMIT_BYTES, `The output of "${program}"`);
+  const stdout = await output.catch(async (error) => {
+    killQuietly(child);
+    await ended;
+    throw error;
+  });
+  const [stderr, status] = await ended;
   options.signal?.throwIfAborted();
   return { exitCode: status.code, stdout, stderr };
 }

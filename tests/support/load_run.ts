@@ -54,8 +54,8 @@ export async function runLoads(job: LoadJob, onLine: OnLine): Promise<LoadRun> {
     await onLine(words, child, run);
   }
   await stdin.close().catch(() => undefined); // it has gone
-  const { success, signal } = await process.status;
-  if (!success && signal !== "SIGKILL") throw new Error("A child that loads failed by itself");
+  const { success, signal, code } = await process.status;
+  if (!success && signal !== "SIGKILL") throw new Error(`A child that loads failed by itself, with ${signal ?? code}`);
   return { ...run, wasKilled: signal === "SIGKILL" };
 }
 
