@@ -11,7 +11,7 @@ import { judge, parseReport, type TestCase } from "./test_report.ts";
 import { leaksIn, WITNESS_VARIABLE } from "./witness.ts";
 
 const LIMIT_MS = 45 * 60_000;
-const STALL_MS = 3 * 60_000;
+const STALL_MS = 8 * 60_000;
 const SLOWEST_SHOWN = 5;
 const SLOW_SECONDS = 1;
 const USAGE = "usage: deno task test [--filter TEXT] [--coverage FOLDER] [--write-faults] [PATH…]";
