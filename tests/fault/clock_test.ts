@@ -11,12 +11,14 @@ import {
   signInOn,
   startDeviceProcess,
   statePath,
+  uploadTo,
 } from "../support/device_process.ts";
 import { post } from "../support/device_round.ts";
+import { deviceSite } from "../support/device_site.ts";
 import { fakedClock } from "../support/faked_clock.ts";
 import { faultTest } from "../support/fault_test.ts";
 import { keystream } from "../support/keystream.ts";
-import { fileForm, OriginSite, PASSWORD } from "../support/origin_site.ts";
+import { OriginSite, PASSWORD } from "../support/origin_site.ts";
 import { peerPath } from "../support/peers.ts";
 import { startS3Server } from "../support/s3_server.ts";
 import { shiftedClock } from "../support/shifted_clock.ts";
@@ -45,11 +47,9 @@ faultTest({
   outcome: "an hour is no matter; ten years ahead both are refused by what expired; set right, all is well at once",
   ignore,
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
+  await using at = await deviceSite("Operator");
+  const { folder, site, email, place } = at;
   const publisher = await V2Publisher.at(site);
-  const { email } = await site.user("Operator");
-  const place: DevicePlace = { folder: folder.path, origin: site };
   const clock = await fakedClock(faketime, folder.path);
   await using device = await startDeviceProcess(place, clock);
   await signInOn(device.url, email);
@@ -90,12 +90,11 @@ faultTest({
   outcome: "the caller gets all bytes",
   ignore,
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
+  await using at = await deviceSite("Operator");
+  const { folder, site, email } = at;
   const publisher = await V2Publisher.at(site);
-  const { email } = await site.user("Operator");
   const clock = await fakedClock(faketime, folder.path);
-  const place: DevicePlace = { folder: folder.path, origin: site, flags: { "limit-rate": "16M" } };
+  const place: DevicePlace = { ...at.place, flags: { "limit-rate": "16M" } };
   await using device = await startDeviceProcess(place, clock);
   await signInOn(device.url, email);
   const content = keystream("large", LARGE_BYTES);
@@ -120,10 +119,9 @@ faultTest({
   outcome: "the same bytes: signatures follow the server's clock",
   ignore: ignore || versitygw === "",
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
+  await using at = await deviceSite("ResourceUploader");
+  const { folder, email } = at;
   await using s3 = await startS3Server({ program: versitygw, bucket });
-  const { email } = await site.user("ResourceUploader");
   const { downloader, uploader, endpoint } = s3.settings;
   const keys = [["downloader", downloader], ["uploader", uploader ?? downloader]] as const;
   const lines = keys.flatMap(([who, { id, secret }]) => [
@@ -134,12 +132,11 @@ faultTest({
   await Deno.writeTextFile(config, [`host: ${endpoint.href}`, ...lines, ""].join("\n"), { mode: 0o600 });
   const clock = await fakedClock(faketime, folder.path);
   const flags = { "resource-format": "v1", "cdn-config": config };
-  const place: DevicePlace = { folder: folder.path, origin: site, flags };
+  const place: DevicePlace = { ...at.place, flags };
   await using device = await startDeviceProcess(place, clock);
   await signInOn(device.url, email);
   const content = keystream("s3", SIZE_BYTES);
-  const body = fileForm(content, name);
-  const uploaded = await replyOf(await fetch(`${device.url}/upload/${name}`, { method: "POST", body }));
+  const uploaded = await uploadTo(device.url, content, name);
   assert.equal(uploaded.status, 200, uploaded.detail);
   for (const offsetMs of [HOUR_MS, -HOUR_MS, TEN_YEARS_MS, -TEN_YEARS_MS]) {
     await clock.set(offsetMs);
@@ -184,14 +181,13 @@ faultTest({
   operation: "sign-in, load (v2) on a device whose clock is right",
   outcome: "ten years behind, what it hands out has expired and is refused; otherwise all is well; set right, at once",
 }, async () => {
-  await using folder = await tempFolder();
   const clock = shiftedClock();
-  await using site = await OriginSite.start({ clock });
+  await using at = await deviceSite("Operator", { clock });
+  const { site, email, place } = at;
   const publisher = await V2Publisher.at(site);
-  const { email } = await site.user("Operator");
   let content = keystream("content", SIZE_BYTES);
   await publisher.publish(content);
-  await using device = await startDeviceProcess({ folder: folder.path, origin: site });
+  await using device = await startDeviceProcess(place);
   let nowMs = 0;
   for (const offsetMs of [0, HOUR_MS, -HOUR_MS, TEN_YEARS_MS, -TEN_YEARS_MS, 0]) {
     clock.advance(offsetMs - nowMs);

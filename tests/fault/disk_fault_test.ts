@@ -1,27 +1,28 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { verifyTrail } from "../../lib/audit/verify_trail.ts";
+import { isTaken } from "../../lib/system/files.ts";
 import { ORIGIN_COMMANDS } from "../../origin/commands.ts";
 import {
   cachePath,
   type DevicePlace,
   launchOf,
   loadFrom,
-  replyOf,
   signInOn,
   startDeviceProcess,
   startOriginProcess,
   statePath,
+  uploadTo,
 } from "../support/device_process.ts";
+import { deviceSite } from "../support/device_site.ts";
 import { eventually } from "../support/eventually.ts";
 import { type FailingCalls, failingCalls, FLUSHES, RENAMES } from "../support/failing_calls.ts";
 import { faultTest } from "../support/fault_test.ts";
 import { keystream } from "../support/keystream.ts";
 import { floorOf, nothingIsLeft } from "../support/killed_device.ts";
-import { fileForm, filesBelow, OriginSite, PASSWORD } from "../support/origin_site.ts";
+import { filesBelow, OriginSite, PASSWORD } from "../support/origin_site.ts";
 import { peerPath } from "../support/peers.ts";
 import { publishingFlags } from "../support/publishing_device.ts";
-import { tempFolder } from "../support/temp_folder.ts";
 import { V2_RESOURCE, V2Publisher } from "../support/v2_publisher.ts";
 
 const strace = peerPath("strace") ?? "";
@@ -50,12 +51,11 @@ faultTest({
   outcome: "507, not one byte leaves before the floor is raised; the floor stays; later the same device loads it",
   ignore,
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
+  await using at = await deviceSite("Operator");
+  const { site, email, place } = at;
   const publisher = await V2Publisher.at(site);
-  const place = { folder: folder.path, origin: site };
   await using device = await startDeviceProcess(place);
-  await signInOn(device.url, (await site.user("Operator")).email);
+  await signInOn(device.url, email);
   const versionOf = (seq: number) => keystream(`version ${seq}`, SIZE_BYTES);
   await publisher.publish(versionOf(1), { seq: 1 });
   await loadFrom(device.url, bucket, name);
@@ -79,12 +79,11 @@ faultTest({
   outcome: "the caller gets all bytes, uncached; nothing has the name of a big part; the next load fills the cache",
   ignore,
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
+  await using at = await deviceSite("Operator");
+  const { site, email, place } = at;
   const publisher = await V2Publisher.at(site);
-  const place = { folder: folder.path, origin: site };
   await using device = await startDeviceProcess(place);
-  await signInOn(device.url, (await site.user("Operator")).email);
+  await signInOn(device.url, email);
   for (const [index, calls] of ["write", FLUSHES, "ftruncate"].entries()) {
     for (const [odd, error] of Object.keys(CODES).entries()) {
       const content = keystream(`${calls} ${error}`, SIZE_BYTES);
@@ -96,9 +95,9 @@ faultTest({
         assert.deepEqual({ bytes, source }, { bytes: content, source: "cdn" }, textOf(fault));
         await eventually("the cache gave up", () => Promise.resolve(warningsOf(device.log()) > 2 * index + odd));
       });
-      assert.equal(await exists(big), false, textOf(fault));
+      assert.equal(await isTaken(big), false, textOf(fault));
       assert.deepEqual((await loadFrom(device.url, bucket, name)).bytes, content, textOf(fault));
-      await eventually("it is cached", () => exists(big));
+      await eventually("it is cached", () => isTaken(big));
     }
   }
   await device.stop();
@@ -109,10 +108,6 @@ function warningsOf(log: string): number {
   return log.split("cache_not_changed").length - 1;
 }
 
-function exists(path: string): Promise<boolean> {
-  return Deno.stat(path).then(() => true, () => false);
-}
-
 faultTest({
   area: "disk",
   fault: "EIO or ENOSPC on write, fdatasync and ftruncate in the audit trail",
@@ -120,10 +115,8 @@ faultTest({
   outcome: "the call goes on, the log says that its line is missing; the trail verifies, and takes the next line",
   ignore,
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
-  const { email } = await site.user("Operator");
-  const place = { folder: folder.path, origin: site };
+  await using at = await deviceSite("Operator");
+  const { email, place } = at;
   await using device = await startDeviceProcess(place);
   await signInOn(device.url, email);
   const trail = join(statePath(place), "audit");
@@ -148,10 +141,9 @@ faultTest({
   outcome: "507, or 503 where the folder is to blame; nothing is published, nothing is left over; later it is taken",
   ignore,
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
-  const { email } = await site.user("ResourceUploader");
-  const place = { folder: folder.path, origin: site, flags: await publishingFlags(folder.path, site) };
+  await using at = await deviceSite("ResourceUploader");
+  const { folder, site, email } = at;
+  const place = { ...at.place, flags: await publishingFlags(folder.path, site) };
   await using device = await startDeviceProcess(place);
   await signInOn(device.url, email);
   const versions = async () => (await ORIGIN_COMMANDS["version list"]({ dataDir: site.dataDir })).length;
@@ -167,9 +159,8 @@ faultTest({
   }
 });
 
-async function upload(url: string, number: number) {
-  const body = fileForm(keystream(`version ${number}`, SIZE_BYTES), name);
-  return await replyOf(await fetch(`${url}/upload/${name}`, { method: "POST", body }));
+function upload(url: string, number: number) {
+  return uploadTo(url, keystream(`version ${number}`, SIZE_BYTES), name);
 }
 
 faultTest({
@@ -222,14 +213,14 @@ faultTest({
   outcome: "exit code 8 and one sentence; no file, whole or half",
   ignore,
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
+  await using at = await deviceSite("Operator");
+  const { folder, site, email } = at;
   const publisher = await V2Publisher.at(site);
   await publisher.publish(keystream("file", SIZE_BYTES));
   const place: DevicePlace = { folder: join(folder.path, "device"), origin: site };
   await Deno.mkdir(place.folder);
   await using device = await startDeviceProcess(place);
-  await signInOn(device.url, (await site.user("Operator")).email);
+  await signInOn(device.url, email);
   const target = join(folder.path, "target");
   await Deno.mkdir(target);
   const out = join(target, "file");

@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { verifyTrail } from "../../lib/audit/verify_trail.ts";
 import { ORIGIN_COMMANDS } from "../../origin/commands.ts";
-import { type DevicePlace, loadFrom, replyOf, signInOn, startDeviceProcess } from "../support/device_process.ts";
+import { type DevicePlace, loadFrom, signInOn, startDeviceProcess, uploadTo } from "../support/device_process.ts";
+import { deviceSite } from "../support/device_site.ts";
 import { faultTest } from "../support/fault_test.ts";
 import { keystream } from "../support/keystream.ts";
 import { emptyDisk, fillDisk } from "../support/filler.ts";
 import { floorOf, nothingIsLeft } from "../support/killed_device.ts";
-import { fileForm, filesBelow, OriginSite } from "../support/origin_site.ts";
+import { filesBelow } from "../support/origin_site.ts";
 import { publishingFlags } from "../support/publishing_device.ts";
 import { type SmallDisk, smallDisk } from "../support/small_disk.ts";
-import { tempFolder } from "../support/temp_folder.ts";
 import { V2_RESOURCE, V2Publisher } from "../support/v2_publisher.ts";
 
 /** Who may not mount anything skips them, which is a failure where tests must be whole. */
@@ -35,11 +35,6 @@ function emptied({ path }: SmallDisk): Promise<void> {
   return emptyDisk(path);
 }
 
-async function upload(url: string, content: Uint8Array<ArrayBuffer>) {
-  const body = fileForm(content, name);
-  return await replyOf(await fetch(`${url}/upload/${name}`, { method: "POST", body }));
-}
-
 for (const { fault, code, harm, heal } of HARMS) {
   faultTest({
     area: "disk",
@@ -48,12 +43,11 @@ for (const { fault, code, harm, heal } of HARMS) {
     outcome: "loads reach the caller, uncached; an upload is refused with 507 and publishes nothing; all is well later",
     ignore,
   }, async () => {
-    await using folder = await tempFolder();
-    await using site = await OriginSite.start();
-    const { email } = await site.user("ResourceUploader");
+    await using at = await deviceSite("ResourceUploader");
+    const { folder, site, email } = at;
     await using disk = await smallDisk({ sizeKib: DISK_KIB });
     const flags = { ...await publishingFlags(folder.path, site), "model-cache-dir": disk.path };
-    const place: DevicePlace = { folder: folder.path, origin: site, flags };
+    const place: DevicePlace = { ...at.place, flags };
     const content = keystream("content", SIZE_BYTES);
     await publishAll(place, email, content);
     await using device = await startDeviceProcess(place);
@@ -69,13 +63,13 @@ for (const { fault, code, harm, heal } of HARMS) {
         assert.deepEqual(reply.bytes, content);
       }
     }
-    const refused = await upload(device.url, keystream("newer", SIZE_BYTES));
+    const refused = await uploadTo(device.url, keystream("newer", SIZE_BYTES), name);
     assert.deepEqual([refused.status, refused.code], [507, code], refused.detail);
     assert.deepEqual(await filesBelow(disk.path), before, "nothing is cached");
     assert.deepEqual(await filesBelow(join(folder.path, "cdn")), published, "nothing is published");
     assert.equal((await ORIGIN_COMMANDS["version list"]({ dataDir: site.dataDir })).length, 1);
     await heal(disk);
-    assert.equal((await upload(device.url, content)).status, 200);
+    assert.equal((await uploadTo(device.url, content, name)).status, 200);
     assert.equal((await loadFrom(device.url, bucket, name)).source, "cache");
     for (const { stop } of [device, old]) await stop();
     for (const path of [folder.path, disk.path]) await nothingIsLeft(path);
@@ -89,12 +83,11 @@ for (const { fault, code, harm, heal } of HARMS) {
       "sign-in and v1 go on, and the log tells of missing audit lines; v2 is refused with 507 before its first byte",
     ignore,
   }, async () => {
-    await using folder = await tempFolder();
-    await using site = await OriginSite.start();
+    await using at = await deviceSite("ResourceUploader");
+    const { site, email } = at;
     const publisher = await V2Publisher.at(site);
-    const { email } = await site.user("ResourceUploader");
     await using disk = await smallDisk({ sizeKib: DISK_KIB });
-    const place: DevicePlace = { folder: folder.path, origin: site, flags: { "state-dir": disk.path } };
+    const place: DevicePlace = { ...at.place, flags: { "state-dir": disk.path } };
     await using device = await startDeviceProcess(place);
     await signInOn(device.url, email);
     const versionOf = (seq: number) => keystream(`version ${seq}`, SIZE_BYTES);
@@ -111,9 +104,7 @@ for (const { fault, code, harm, heal } of HARMS) {
     assert.equal(await floorOf(place), 1);
     await using old = await startDeviceProcess({ ...place, flags: { ...place.flags, "resource-format": "v1" } });
     await signInOn(old.url, email);
-    const v1 = await replyOf(
-      await fetch(`${old.url}/upload/old.onnx`, { method: "POST", body: fileForm(versionOf(3), "old.onnx") }),
-    );
+    const v1 = await uploadTo(old.url, versionOf(3), "old.onnx");
     assert.equal(v1.status, 200, v1.detail);
     assert.deepEqual((await loadFrom(old.url, bucket, "old.onnx")).bytes, versionOf(3));
     await heal(disk);
@@ -131,8 +122,7 @@ async function publishAll(place: DevicePlace, email: string, content: Uint8Array
     const flags = { ...place.flags, "model-cache-dir": join(folder, "cache"), "resource-format": format };
     await using device = await startDeviceProcess({ ...place, folder, flags });
     await signInOn(device.url, email);
-    const body = fileForm(content, file);
-    const { status, detail } = await replyOf(await fetch(`${device.url}/upload/${file}`, { method: "POST", body }));
+    const { status, detail } = await uploadTo(device.url, content, file);
     assert.equal(status, 200, detail);
   }
 }

@@ -3,25 +3,26 @@ import { join } from "node:path";
 import { auditLine, EMPTY_HEAD } from "../../lib/audit/audit_line.ts";
 import { nameOf } from "../../lib/audit/audit_trail.ts";
 import { verifyTrail } from "../../lib/audit/verify_trail.ts";
+import { equalBytes } from "../../lib/bytes.ts";
 import {
   cachePath,
   type DevicePlace,
   launchOf,
   loadFrom,
-  replyOf,
   signInOn,
   startDeviceProcess,
   statePath,
+  uploadTo,
 } from "../support/device_process.ts";
+import { deviceSite } from "../support/device_site.ts";
 import { eventually } from "../support/eventually.ts";
 import { faultTest } from "../support/fault_test.ts";
 import { floorOf, killDevice, nothingIsLeft } from "../support/killed_device.ts";
 import { keystream } from "../support/keystream.ts";
-import { fileForm, filesBelow, OriginSite } from "../support/origin_site.ts";
+import { filesBelow } from "../support/origin_site.ts";
 import { peerPath } from "../support/peers.ts";
 import { publishingFlags } from "../support/publishing_device.ts";
 import { killAtEachStep } from "../support/steps.ts";
-import { tempFolder } from "../support/temp_folder.ts";
 import { V2_RESOURCE, V2Publisher } from "../support/v2_publisher.ts";
 
 const strace = peerPath("strace") ?? "";
@@ -41,8 +42,7 @@ function assertSteps(steps: readonly string[], ...wanted: readonly RegExp[]): vo
 }
 
 async function upload(url: string, content: Uint8Array<ArrayBuffer>): Promise<void> {
-  const body = fileForm(content, name);
-  const { status, detail } = await replyOf(await fetch(`${url}/upload/${name}`, { method: "POST", body }));
+  const { status, detail } = await uploadTo(url, content, name);
   assert.equal(status, 200, detail);
 }
 
@@ -57,11 +57,9 @@ faultTest({
   outcome: "after the next start the newest version, whole; the floor is the old or the new one; nothing is left over",
   ignore,
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
+  await using at = await deviceSite("Operator");
+  const { site, email, place } = at;
   const publisher = await V2Publisher.at(site);
-  const { email } = await site.user("Operator");
-  const place = { folder: folder.path, origin: site };
   const versionOf = (round: number) => keystream(`version ${round}`, SIZE_BYTES);
   await publisher.publish(versionOf(0), { seq: 1 });
   const steps = await killDevice({ strace, place, email }, {
@@ -85,10 +83,9 @@ faultTest({
   outcome: "after the next start the same bytes; no big part without its record is believed; nothing is left over",
   ignore,
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
-  const { email } = await site.user("ResourceUploader");
-  const place = { folder: folder.path, origin: site, flags: V1 };
+  await using at = await deviceSite("ResourceUploader");
+  const { email } = at;
+  const place = { ...at.place, flags: V1 };
   const content = keystream("v1", SIZE_BYTES);
   const steps = await killDevice({ strace, place, email }, {
     async prepare(round) {
@@ -120,10 +117,9 @@ faultTest({
   outcome: "the old or the new version, whole; repeated, the new one; the CDN's folder holds nothing half written",
   ignore,
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
-  const { email } = await site.user("ResourceUploader");
-  const place = { folder: folder.path, origin: site, flags: await publishingFlags(folder.path, site) };
+  await using at = await deviceSite("ResourceUploader");
+  const { folder, site, email } = at;
+  const place = { ...at.place, flags: await publishingFlags(folder.path, site) };
   const versionOf = (round: number) => keystream(`version ${round}`, SIZE_BYTES);
   let last = 0;
   const steps = await killDevice({ strace, place, email }, {
@@ -138,7 +134,7 @@ faultTest({
     async check(url, round, step) {
       await emptyCache(place);
       const { bytes } = await loadFrom(url, bucket, name);
-      const found = [round, round - 1].find((number) => equal(bytes, versionOf(number)));
+      const found = [round, round - 1].find((number) => equalBytes(bytes, versionOf(number)));
       assert.ok(found !== undefined && found >= last, step);
       if (found !== round) await upload(url, versionOf(round));
       await emptyCache(place);
@@ -155,17 +151,16 @@ faultTest({
   outcome: "the old or the new version, or refused until it is published again; never a mix of both",
   ignore,
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
-  const { email } = await site.user("ResourceUploader");
-  const place = { folder: folder.path, origin: site, flags: V1 };
+  await using at = await deviceSite("ResourceUploader");
+  const { email } = at;
+  const place = { ...at.place, flags: V1 };
   const versionOf = (round: number) => keystream(`version ${round}`, SIZE_BYTES);
   const steps = await killDevice({ strace, place, email }, {
     operate: (url, round) => upload(url, versionOf(round)),
     async check(url, round, step) {
       await emptyCache(place);
       const { status, bytes } = await loadFrom(url, bucket, name);
-      const found = [round, round - 1].some((number) => status === 200 && equal(bytes, versionOf(number)));
+      const found = [round, round - 1].some((number) => status === 200 && equalBytes(bytes, versionOf(number)));
       assert.ok(found || status === 404 || status === 502, `${step}: ${status}`);
       await upload(url, versionOf(round));
       await emptyCache(place);
@@ -175,10 +170,6 @@ faultTest({
   assertSteps(steps, /^rename.*\.big\.json"/, /^rename.*\.big"/);
 });
 
-function equal(one: Uint8Array, other: Uint8Array): boolean {
-  return one.byteLength === other.byteLength && one.every((byte, index) => byte === other[index]);
-}
-
 faultTest({
   area: "process",
   fault: FAULT,
@@ -186,13 +177,11 @@ faultTest({
   outcome: "after the next start one key, written whole; the device is enrolled and loads; a key that was kept stays",
   ignore,
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
+  await using at = await deviceSite("Operator");
+  const { folder, site, email, place } = at;
   const publisher = await V2Publisher.at(site);
-  const { email } = await site.user("Operator");
   const content = keystream("first", SIZE_BYTES);
   await publisher.publish(content);
-  const place = { folder: folder.path, origin: site };
   const begin = async (url: string) => {
     await signInOn(url, email);
     assert.deepEqual((await loadFrom(url, bucket, name)).bytes, content);
@@ -228,10 +217,8 @@ faultTest({
   outcome: "the trail verifies after every kill, and goes on; at most the line of the killed call is missing",
   ignore,
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
-  const { email } = await site.user("Operator");
-  const place = { folder: folder.path, origin: site };
+  await using at = await deviceSite("Operator");
+  const { folder, email, place } = at;
   const trail = join(statePath(place), "audit");
   const steps = await killAtEachStep({ strace, folder: folder.path }, async () => {
     await Deno.remove(trail, { recursive: true }).catch(() => undefined);
@@ -288,12 +275,10 @@ faultTest({
   outcome: "each entry is whole or gone; run again, it ends; what was removed is fetched anew",
   ignore,
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
+  await using at = await deviceSite("ResourceUploader");
+  const { folder, site, email, place } = at;
   const publisher = await V2Publisher.at(site);
-  const { email } = await site.user("ResourceUploader");
   const content = keystream("pruned", SIZE_BYTES);
-  const place = { folder: folder.path, origin: site };
   await uploadOn({ ...place, flags: V1 }, email, content);
   await publisher.publish(content, { name: "second" });
   await using device = await startDeviceProcess(place);

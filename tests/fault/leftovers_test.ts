@@ -13,12 +13,12 @@ import {
   startOriginProcess,
   statePath,
 } from "../support/device_process.ts";
+import { deviceSite } from "../support/device_site.ts";
 import { faultTest } from "../support/fault_test.ts";
 import { keystream } from "../support/keystream.ts";
 import { floorOf, nothingIsLeft } from "../support/killed_device.ts";
 import { filesBelow, OriginSite } from "../support/origin_site.ts";
 import { seededRandom } from "../support/random.ts";
-import { tempFolder } from "../support/temp_folder.ts";
 import { V2_RESOURCE, V2Publisher } from "../support/v2_publisher.ts";
 
 const { folder: bucket, name } = V2_RESOURCE;
@@ -42,13 +42,11 @@ faultTest({
   operation: "next start of the device",
   outcome: "all is swept, gone on with or cut off; no lock of the dead holds anybody up; a file of the living stays",
 }, async () => {
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
+  await using at = await deviceSite("Operator");
+  const { folder, site, email, place } = at;
   const publisher = await V2Publisher.at(site);
   const content = keystream("content", SIZE_BYTES);
   const { manifest } = await publisher.publish(content);
-  const { email } = await site.user("Operator");
-  const place = { folder: folder.path, origin: site };
   {
     await using device = await startDeviceProcess(place);
     await signInOn(device.url, email);
@@ -112,11 +110,9 @@ faultTest({
   outcome: "after each start the newest version, whole; floor and audit trail hold; nothing is left over in the end",
 }, async () => {
   const { seed, next } = seededRandom();
-  await using folder = await tempFolder();
-  await using site = await OriginSite.start();
+  await using at = await deviceSite("Operator");
+  const { folder, site, email, place } = at;
   const publisher = await V2Publisher.at(site);
-  const { email } = await site.user("Operator");
-  const place = { folder: folder.path, origin: site };
   for (let seq = 1; seq <= KILLS; seq++) {
     const content = keystream(`version ${seq}`, SIZE_BYTES);
     await publisher.publish(content, { seq });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { verifyTrail } from "../../lib/audit/verify_trail.ts";
+import { isTaken } from "../../lib/system/files.ts";
 import { ORIGIN_COMMANDS } from "../../origin/commands.ts";
 import {
   cachePath,
@@ -12,6 +13,7 @@ import {
   statePath,
 } from "../support/device_process.ts";
 import { post } from "../support/device_round.ts";
+import { deviceSite } from "../support/device_site.ts";
 import { eventually } from "../support/eventually.ts";
 import { faultTest } from "../support/fault_test.ts";
 import { FACTS } from "../support/hardware_facts.ts";
@@ -19,7 +21,6 @@ import { keystream } from "../support/keystream.ts";
 import { floorOf } from "../support/killed_device.ts";
 import { OriginSite } from "../support/origin_site.ts";
 import { runProgram } from "../support/run_program.ts";
-import { type TempFolder, tempFolder } from "../support/temp_folder.ts";
 import { V2_RESOURCE, V2Publisher } from "../support/v2_publisher.ts";
 
 const { folder: bucket, name } = V2_RESOURCE;
@@ -30,14 +31,11 @@ function versionOf(seq: number): Uint8Array<ArrayBuffer> {
   return keystream(`version ${seq}`, SIZE_BYTES);
 }
 
-/** An origin with version 1 and its publisher, an operator, and the place of a device. */
-async function siteOf(folder: TempFolder, resources: AsyncDisposableStack) {
-  const site = resources.use(await OriginSite.start());
+/** The publisher at a site, who has published version 1. */
+async function publisherAt(site: OriginSite): Promise<V2Publisher> {
   const publisher = await V2Publisher.at(site);
-  const { email } = await site.user("Operator");
   await publisher.publish(versionOf(1), { seq: 1 });
-  const place: DevicePlace = { folder: folder.path, origin: site };
-  return { site, publisher, email, place };
+  return publisher;
 }
 
 async function kidsAt({ dataDir }: OriginSite): Promise<readonly string[]> {
@@ -50,9 +48,9 @@ faultTest({
   operation: "sign-in, load (v2), restart",
   outcome: "load refused with what to do, nothing pinned anew, no second key; a restart makes a new device and says so",
 }, async () => {
-  await using resources = new AsyncDisposableStack();
-  const folder = resources.use(await tempFolder());
-  const { site, email, place } = await siteOf(folder, resources);
+  await using at = await deviceSite("Operator");
+  const { site, email, place } = at;
+  await publisherAt(site);
   {
     await using device = await startDeviceProcess(place);
     await signInOn(device.url, email);
@@ -90,9 +88,9 @@ faultTest({
   operation: "load (v2) of an older version that the server offers",
   outcome: "refused while the service runs, whose memory keeps the floor; after a restart the old floor counts",
 }, async () => {
-  await using resources = new AsyncDisposableStack();
-  const folder = resources.use(await tempFolder());
-  const { site, publisher, email, place } = await siteOf(folder, resources);
+  await using at = await deviceSite("Operator");
+  const { folder, site, email, place } = at;
+  const publisher = await publisherAt(site);
   const backup = join(folder.path, "backup");
   const restore = async () => {
     await Deno.remove(statePath(place), { recursive: true });
@@ -126,9 +124,9 @@ faultTest({
   operation: "load (v2) there",
   outcome: "refused: the key opens with three of the four hardware facts of its machine; nothing is written there",
 }, async () => {
-  await using resources = new AsyncDisposableStack();
-  const folder = resources.use(await tempFolder());
-  const { site, email, place } = await siteOf(folder, resources);
+  await using at = await deviceSite("Operator");
+  const { folder, site, email, place } = at;
+  await publisherAt(site);
   {
     await using device = await startDeviceProcess(place);
     await signInOn(device.url, email);
@@ -155,9 +153,9 @@ faultTest({
   operation: "load (v2), while another caller is in the middle of it",
   outcome: "both get all bytes; the cache is filled anew",
 }, async () => {
-  await using resources = new AsyncDisposableStack();
-  const folder = resources.use(await tempFolder());
-  const { email, place } = await siteOf(folder, resources);
+  await using at = await deviceSite("Operator");
+  const { site, email, place } = at;
+  await publisherAt(site);
   await using device = await startDeviceProcess(place);
   await signInOn(device.url, email);
   await fillCache(place, device.url);
@@ -176,9 +174,9 @@ faultTest({
   operation: "load (v2) from it, while a caller is in the middle",
   outcome: "what is in use stays, and the caller gets all bytes; afterwards it may go",
 }, async () => {
-  await using resources = new AsyncDisposableStack();
-  const folder = resources.use(await tempFolder());
-  const { email, place } = await siteOf(folder, resources);
+  await using at = await deviceSite("Operator");
+  const { site, email, place } = at;
+  await publisherAt(site);
   await using device = await startDeviceProcess(place);
   await signInOn(device.url, email);
   const path = await fillCache(place, device.url);
@@ -187,7 +185,7 @@ faultTest({
     await Deno.utime(path, 0, 0);
     const { program, args, env } = launchOf(["cache", "prune", "--all", "--model-cache-dir", cachePath(place)]);
     await new Deno.Command(program, { args: [...args], clearEnv: true, env, stdout: "null" }).output();
-    return await Deno.stat(path).then(() => true, () => false);
+    return await isTaken(path);
   };
   assert.equal(await prune(), true);
   assert.deepEqual(await slow.rest(), versionOf(1));

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { thisProgram } from "../../cli/demo/this_program.ts";
-import { utf8 } from "../../lib/bytes.ts";
+import { type Bytes, utf8 } from "../../lib/bytes.ts";
 import type { HardwareFacts } from "../../lib/hardware/probe.ts";
 import { processEnvironment } from "../../lib/system/environment.ts";
 import { post } from "./device_round.ts";
 import { FACTS } from "./hardware_facts.ts";
-import { type OriginSite, PASSWORD } from "./origin_site.ts";
+import { fileForm, type OriginSite, PASSWORD } from "./origin_site.ts";
 import { recordOutput } from "./witness.ts";
 
 /** Where a device keeps what it has, and what it is told. It outlives each of its processes. */
@@ -153,6 +153,11 @@ export interface LoadReply {
 export async function loadFrom(url: string, folder: string, name: string): Promise<LoadReply> {
   const answer = await post(`${url}/load/${name}`, JSON.stringify({ filename: name, folder }));
   return await replyOf(answer);
+}
+
+/** Publishes a resource over the HTTP API. @throws {TypeError} the connection broke off */
+export async function uploadTo(url: string, content: Bytes, name: string): Promise<LoadReply> {
+  return await replyOf(await fetch(`${url}/upload/${name}`, { method: "POST", body: fileForm(content, name) }));
 }
 
 /** Reads an answer to its end. */
