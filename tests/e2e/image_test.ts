@@ -9,9 +9,9 @@ import { type ComposeService, composeServices, runArguments } from "../support/c
 import { expect, post, useDevice } from "../support/device_round.ts";
 import { startDockerEngine, type TestEngine } from "../support/docker_engine.ts";
 import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/free_port.ts";
 import { OriginSite } from "../support/origin_site.ts";
 import { peerPath } from "../support/peers.ts";
-import { freePort } from "../support/shipped_site.ts";
 import { tally } from "../support/tally.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 import { UNLOCK_SETTINGS, unlockImages, writeImages } from "../support/unlock_round.ts";

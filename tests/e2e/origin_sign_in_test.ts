@@ -13,6 +13,7 @@ import { Client } from "../../lib/platform/client.ts";
 import { systemClock } from "../../lib/system/clock.ts";
 import { processEnvironment } from "../../lib/system/environment.ts";
 import { press, startChromium } from "../support/chromium.ts";
+import { freePort } from "../support/free_port.ts";
 import { linesOf } from "../support/lines.ts";
 import { approve } from "../support/oauth_client.ts";
 import { OriginSite } from "../support/origin_site.ts";
@@ -20,7 +21,7 @@ import { peerPath } from "../support/peers.ts";
 import { PlainBrowser } from "../support/plain_browser.ts";
 import { tally } from "../support/tally.ts";
 import { tempFolder } from "../support/temp_folder.ts";
-import { freePort, settingsFrom } from "../support/test_issuer.ts";
+import { settingsFrom } from "../support/test_issuer.ts";
 
 const chromium = peerPath("chromium");
 

@@ -4,6 +4,7 @@ import { utf8 } from "../../lib/bytes.ts";
 import { decryptSmall } from "../../lib/crypto/cbc_v1.ts";
 import { aesKey, archiveKey, resourceKeyString } from "../../lib/crypto/keys.ts";
 import { startDockerEngine } from "../support/docker_engine.ts";
+import { freePort } from "../support/free_port.ts";
 import { peerPath } from "../support/peers.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 import { matchesTranscript, parseTranscripts, runSteps, type Step } from "../support/transcript.ts";
@@ -61,7 +62,7 @@ Deno.test({
   ignore: bash === undefined || curl === undefined,
   async fn() {
     const [, byHand = []] = parseTranscripts(await Deno.readTextFile("README.md"));
-    const [originPort, devicePort] = [freePort(), freePort()];
+    const [originPort, devicePort] = [`${freePort()}`, `${freePort()}`];
     const steps = byHand.map(({ command, expected }) => ({
       expected,
       command: command.replaceAll("8090", originPort).replaceAll("8080", devicePort),
@@ -78,12 +79,6 @@ Deno.test({
     await checkBlock(offline, ".");
   },
 });
-
-/** The ports of the page may be taken on this machine. */
-function freePort(): string {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return String(listener.addr.port);
-}
 
 Deno.test("SECURITY.md: every test that it names exists", async () => {
   const page = await Deno.readTextFile("SECURITY.md");

@@ -8,11 +8,12 @@ import { processEnvironment } from "../../lib/system/environment.ts";
 import { grantedRights } from "../../tools/ship/flags.ts";
 import { parseSite } from "../../tools/ship/site.ts";
 import { connectProxy } from "../support/connect_proxy.ts";
+import { freePort } from "../support/free_port.ts";
 import { peerPath } from "../support/peers.ts";
 import { privateAuthority } from "../support/private_authority.ts";
 import { tally, type TallyOptions, type TallyResult } from "../support/tally.ts";
 import { tempFolder } from "../support/temp_folder.ts";
-import { freePort, settingsFrom, TestIssuer, type TestIssuerOptions } from "../support/test_issuer.ts";
+import { settingsFrom, TestIssuer, type TestIssuerOptions } from "../support/test_issuer.ts";
 
 const bash = peerPath("bash");
 const openssl = peerPath("openssl");

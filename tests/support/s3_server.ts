@@ -6,6 +6,7 @@ import { Secret } from "../../lib/config/secret.ts";
 import { httpClient } from "../../lib/http/client.ts";
 import { systemClock } from "../../lib/system/clock.ts";
 import { runChild } from "../../lib/system/process.ts";
+import { freePort } from "./free_port.ts";
 import { useSecret } from "./witness.ts";
 
 const ROOT = { user: "root", secret: useSecret("secret key of S3", "rootsecret1") };
@@ -90,11 +91,6 @@ async function prepare(program: string, { endpoint, root, bucket }: S3Server): P
   for (const { user, secret } of [READER, WRITER]) await createUser(program, endpoint, user, secret);
   await root.send(new CreateBucketCommand({ Bucket: bucket }));
   await root.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy: JSON.stringify(policyOf(bucket)) }));
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 async function untilHealthy(endpoint: URL): Promise<void> {

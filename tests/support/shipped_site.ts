@@ -3,6 +3,7 @@ import type { Bytes } from "../../lib/bytes.ts";
 import { makeLauncher } from "../../tools/ship/compile.ts";
 import type { Architecture, Program } from "../../tools/ship/programs.ts";
 import { parseSite, type Site } from "../../tools/ship/site.ts";
+import { freePort } from "./free_port.ts";
 import { OriginSite } from "./origin_site.ts";
 import { type TempFolder, tempFolder } from "./temp_folder.ts";
 import { recordOutput } from "./witness.ts";
@@ -166,10 +167,4 @@ function siteFile(folder: string, origin: OriginSite, port: number, { cdn, setti
 
 function imagesPath(folder: string): string {
   return join(folder, "images.enc");
-}
-
-/** A port that was free a moment ago. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

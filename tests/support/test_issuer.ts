@@ -271,12 +271,6 @@ export function settingsFrom(variables: Readonly<Record<string, string>>): Platf
   return parsePlatformSettings({ flags: {}, environment: (name) => variables[name], files: [] });
 }
 
-/** A port that nobody listens on now. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 function refused(error: string, description?: string): Response {
   return Response.json({ error, ...(description === undefined ? {} : { error_description: description }) }, {
     status: error === "access_denied" ? 403 : 400,

@@ -1,6 +1,6 @@
 import { eventually } from "./eventually.ts";
 import type { FaultPoint } from "./faulty_proxy.ts";
-import { freePort } from "./shipped_site.ts";
+import { freePort } from "./free_port.ts";
 
 /** What Toxiproxy does to what goes one way. @see https://github.com/Shopify/toxiproxy#toxics */
 export interface Toxic {

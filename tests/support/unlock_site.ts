@@ -10,8 +10,8 @@ import type { UnlockStatus } from "../../lib/unlock/machine.ts";
 import { DOCKER_ARCHITECTURES } from "../../tools/ship/image.ts";
 import { post } from "./device_round.ts";
 import { eventually } from "./eventually.ts";
+import { freePort } from "./free_port.ts";
 import { OriginSite, PASSWORD } from "./origin_site.ts";
-import { freePort } from "./shipped_site.ts";
 import { killTally, startTally, type TallyResult } from "./tally.ts";
 import { V2Device } from "./v2_device.ts";
 

@@ -4,7 +4,8 @@ import { utf8 } from "../../../../lib/bytes.ts";
 import { ConfigurationError, UnavailableError } from "../../../../lib/errors.ts";
 import { httpClient } from "../../../../lib/http/client.ts";
 import { streamOf } from "../../../../lib/streams.ts";
-import { freePort, settingsFrom, TestIssuer } from "../../../support/test_issuer.ts";
+import { freePort } from "../../../support/free_port.ts";
+import { settingsFrom, TestIssuer } from "../../../support/test_issuer.ts";
 
 const { signal } = new AbortController();
 

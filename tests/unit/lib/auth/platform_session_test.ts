@@ -7,8 +7,9 @@ import { TokenCache } from "../../../../lib/auth/token_cache.ts";
 import { NotSignedInError, TokenExpiredError, UnavailableError } from "../../../../lib/errors.ts";
 import { httpClient } from "../../../../lib/http/client.ts";
 import { systemClock } from "../../../../lib/system/clock.ts";
+import { freePort } from "../../../support/free_port.ts";
 import { tempFolder } from "../../../support/temp_folder.ts";
-import { freePort, settingsFrom, TestIssuer } from "../../../support/test_issuer.ts";
+import { settingsFrom, TestIssuer } from "../../../support/test_issuer.ts";
 
 /** A person at this machine: what was shown to them, and a browser that follows where it is led. */
 class Person implements SignInUi {

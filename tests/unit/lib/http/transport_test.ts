@@ -5,9 +5,9 @@ import { type HttpClient, httpClient } from "../../../../lib/http/client.ts";
 import { collect, streamOf } from "../../../../lib/streams.ts";
 import { utf8 } from "../../../../lib/bytes.ts";
 import { connectProxy } from "../../../support/connect_proxy.ts";
+import { freePort } from "../../../support/free_port.ts";
 import { peerPath } from "../../../support/peers.ts";
 import { privateAuthority } from "../../../support/private_authority.ts";
-import { freePort } from "../../../support/test_issuer.ts";
 
 const openssl = peerPath("openssl");
 const NAMES = [
