@@ -124,5 +124,6 @@ async function publishAll(place: DevicePlace, email: string, content: Uint8Array
     await signInOn(device.url, email);
     const { status, detail } = await uploadTo(device.url, content, file);
     assert.equal(status, 200, detail);
+    await device.stop(); // or it is killed in the middle of a write
   }
 }
