@@ -4,7 +4,7 @@ import { launcherFlags } from "../tools/ship/launcher.ts";
 import { makeLauncher } from "../tools/ship/compile.ts";
 import type { Architecture, Program } from "../tools/ship/programs.ts";
 import { parseSite, type Site } from "../tools/ship/site.ts";
-import { freePort } from "../tests/support/shipped_site.ts";
+import { freePort } from "../tests/support/free_port.ts";
 import { secondsOf } from "./measure.ts";
 import { type Service, startService } from "./service.ts";
 
