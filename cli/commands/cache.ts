@@ -8,6 +8,8 @@ import { readSettings, withSettings } from "../settings.ts";
 import type { Shell } from "../shell.ts";
 import { adopt, verb } from "../verb.ts";
 
+const DIGEST_SHOWN = 12;
+
 interface PruneFlags {
   readonly all?: boolean;
   readonly dryRun?: boolean;
@@ -40,7 +42,7 @@ function listCommand(shell: Shell): Command {
     shell.output.result({ entries: entries.map(shown), totalBytes });
     shell.output.table(
       ["Size", "Last used", "Kept", "Name"].map((title) => ({ title })),
-      entries.map((entry) => [formatSize(entry.sizeBytes), timeOf(entry), kept(entry), pinOf(entry)]),
+      entries.map((entry) => [formatSize(entry.sizeBytes), timeOf(entry), kept(entry), labelOf(entry)]),
     );
     shell.output.note(`${entries.length} entries, ${formatSize(totalBytes)}`);
   });
@@ -59,7 +61,7 @@ function verifyCommand(shell: Shell): Command {
       const state = await verifyEntry(entry);
       states[state]++;
       const removed = state === "damaged" && remove && await removeEntry(entry);
-      shell.output.event({ event: "entry", ...shown(entry), state, removed }, `${state.padEnd(8)} ${pinOf(entry)}`);
+      shell.output.event({ event: "entry", ...shown(entry), state, removed }, `${state.padEnd(8)} ${labelOf(entry)}`);
     }
     shell.output.note(`${states.good} good, ${states.damaged} damaged, ${states.unknown} of which nothing is known`);
     if (states.damaged > 0) throw new IntegrityError(`${states.damaged} entries of the cache are damaged`);
@@ -92,7 +94,7 @@ async function prune(shell: Shell, command: Command, { all, dryRun = false, pin 
   }
   const { removed, leftBytes } = await quota.prune({ quotaBytes: limit, dryRun });
   const what = dryRun ? "would go" : "gone";
-  const lines = removed.map((entry) => `${what}: ${pinOf(entry)} (${formatSize(entry.sizeBytes)})`);
+  const lines = removed.map((entry) => `${what}: ${labelOf(entry)} (${formatSize(entry.sizeBytes)})`);
   shell.output.result(
     { removed: removed.map(shown), leftBytes, dryRun },
     ...lines,
@@ -112,8 +114,15 @@ function parsePin(text: string): string {
   return `${parseName("folder", folder)}/${parseName("name", name)}`;
 }
 
-function shown({ folder, name, kind, sizeBytes, usedMs, pinned }: KeptEntry) {
-  return { folder, name, kind, sizeBytes, pinned, usedAt: new Date(usedMs).toISOString() };
+/** What a person calls it; the digest that it lies under tells versions apart. */
+function labelOf(entry: KeptEntry): string {
+  const { folder, name, resources } = entry;
+  if (resources.length === 0 || resources.includes(name)) return pinOf(entry);
+  return `${folder}/${resources.join(", ")} (${name.slice(0, DIGEST_SHOWN)})`;
+}
+
+function shown({ folder, name, resources, kind, sizeBytes, usedMs, pinned }: KeptEntry) {
+  return { folder, name, resources, kind, sizeBytes, pinned, usedAt: new Date(usedMs).toISOString() };
 }
 
 function timeOf({ usedMs }: KeptEntry): string {

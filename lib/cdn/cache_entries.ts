@@ -6,6 +6,7 @@ import { type Bytes, jsonValue } from "../bytes.ts";
 import { consume } from "../streams.ts";
 import { fileFacts, listFiles, listFolders, readSmallFile } from "../system/files.ts";
 import { openUsed } from "../system/used_files.ts";
+import { resourcesOf } from "./content_record.ts";
 
 /** What lies in a cache under one name: a big part with all that belongs to it, or an unfinished download. */
 export interface CacheEntry {
@@ -13,6 +14,8 @@ export interface CacheEntry {
   /** Of a resource in format v1; of an object in format v2; of the file to be in an unfinished download. */
   readonly name: string;
   readonly kind: "big" | "partial";
+  /** The resources whose big part it is, as far as it is known; by these names it is pinned. */
+  readonly resources: readonly string[];
   /** Everything that goes with it; the bytes themselves come first. */
   readonly files: readonly string[];
   readonly sizeBytes: number;
@@ -25,6 +28,8 @@ export type EntryState = "good" | "damaged" | "unknown";
 
 const RECORD_LIMIT_BYTES = 16 * 1024;
 const BIG_ENDING = ".big";
+/** The name of a big part in format v2, without its ending. */
+const DIGEST = /^[0-9a-f]{64}$/;
 const PARTIAL = /^\.(.+)\.part$/;
 const HASHES_ENDING = ".hashes";
 /** Files that go with the one whose name they begin with. */
@@ -57,8 +62,10 @@ async function entryOf(
   const facts = await Promise.all(files.map(fileFacts));
   const [own] = facts;
   if (own === undefined) return undefined; // gone meanwhile
+  const name = partial ?? (file.endsWith(BIG_ENDING) ? file.slice(0, -BIG_ENDING.length) : file);
   return {
-    name: partial ?? (file.endsWith(BIG_ENDING) ? file.slice(0, -BIG_ENDING.length) : file),
+    name,
+    resources: partial === undefined && DIGEST.test(name) ? await resourcesOf(join(folder, file)) : [name],
     kind: partial === undefined ? "big" : "partial",
     files,
     sizeBytes: facts.reduce((sum, one) => sum + (one?.sizeBytes ?? 0), 0),

@@ -65,11 +65,15 @@ export class CacheQuota {
     throw new DiskFullError(`Cannot cache in "${this.#root}": ${facts}`);
   }
 
-  /** All entries, the one used longest ago first. */
+  /** All entries, the one used longest ago first. Of several versions of a resource that is pinned, the one used last is kept. */
   async list(): Promise<KeptEntry[]> {
     const pins = new Set(await this.pins());
-    const entries = (await listEntries(this.#root)).map((entry) => ({ ...entry, pinned: pins.has(pinOf(entry)) }));
-    return entries.sort((one, other) => one.usedMs - other.usedMs);
+    const entries = (await listEntries(this.#root)).sort((one, other) => other.usedMs - one.usedMs);
+    const kept = entries.map((entry) => {
+      const names = [pinOf(entry), ...entry.resources.map((name) => `${entry.folder}/${name}`)];
+      return { ...entry, pinned: names.filter((name) => pins.delete(name)).length > 0 };
+    });
+    return kept.reverse();
   }
 
   /** Removes what was used longest ago, until no more than `quotaBytes` are left or nothing more may go. */
@@ -115,7 +119,7 @@ export function parsePins(path: string, bytes: Bytes | undefined): readonly stri
   throw new ConfigurationError([`Cannot tell what is pinned: "${path}" is damaged; ${remedy}`], { cause });
 }
 
-/** The name by which an entry is pinned. */
+/** The name of an entry in the cache, by which it can be pinned as well. */
 export function pinOf({ folder, name }: CacheEntry): string {
   return `${folder}/${name}`;
 }

@@ -6,6 +6,7 @@ import { fileFacts, isSymbolicLink, openFile, patchFile, readSmallFile } from ".
 import { PartialFile } from "../system/partial_file.ts";
 import { openUsed } from "../system/used_files.ts";
 import type { CacheQuota } from "./cache_quota.ts";
+import { noteResource } from "./content_record.ts";
 import { checkObjectName } from "./object_name.ts";
 import type { ByteSource } from "./store.ts";
 
@@ -74,6 +75,11 @@ export class ContentCache {
   /** Gives a staged file its name. */
   async keep(file: AtomicFile, name: ContentName): Promise<void> {
     await file.commit(await this.#path(name));
+  }
+
+  /** Writes down that a whole big part is used as this resource, by whose name it is pinned and listed. */
+  async note(name: ContentName, resource: string): Promise<void> {
+    await noteResource(await this.#path(name), resource);
   }
 
   /** Writes bytes of a whole big part anew, which were damaged. */

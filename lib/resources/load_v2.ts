@@ -95,16 +95,34 @@ class Loading {
   async whole(): Promise<OpenBody> {
     const range = allUnits(this.#state.big);
     const cached = await this.#cached(range);
-    if (cached !== undefined) return this.#fromCache(range, cached);
+    if (cached !== undefined) {
+      this.#noteLater();
+      return this.#fromCache(range, cached);
+    }
     const media = await this.#media();
     const streams = this.#streams(range, media);
     const units = await this.#deps.downloads.follow(this.#job(media));
+    this.#noteLater();
     if (units === undefined) {
       const late = await this.#cached(range);
       return late === undefined ? this.#from(range, streams) : this.#fromCache(range, late);
     }
     this.#leaveWithCaller(units);
     return this.#from(range, [units, ...streams.map((source) => instead(source, () => units.isLost))]);
+  }
+
+  /** Behind the download, if one is under way: by the resource's name a person pins what lies in the cache under its digest. */
+  #noteLater(): void {
+    const { cache, pending, log } = this.#deps;
+    const { manifest } = this.#state;
+    const object = nameOf(manifest);
+    void pending.take(
+      `${object.folder}/${object.key}`,
+      () =>
+        cache.note(object, manifest.name).catch((error) =>
+          log.warning("cache_not_changed", { ...object, why: messageOf(error) })
+        ),
+    );
   }
 
   /** A download that nobody reads would go on. @throws {InterruptedError} the caller has gone already */

@@ -89,14 +89,26 @@ async function publish(deps: UploadV2Deps, sealed: Sealed, request: PublishReque
   try {
     await putBigPart(deps, store, sealed, request);
     const { smallBytes, version } = await sendManifest(deps, sending, sealed, request);
-    await deps.cache.keep(sealed.file, { folder, key: big.key }).catch((error) =>
-      deps.log.warning("cache_not_changed", { folder, key: big.key, why: messageOf(error) })
-    );
+    await keepInCache(deps, sealed, request);
     return { sizeBytes: plain.size, smallBytes, bigBytes: big.size, version };
   } catch (error) {
     if (sending.isUnclear) deps.log.warning("publication_unclear", { folder, key: big.key, why: messageOf(error) });
     else await withdraw(deps, store, folder, big.key);
     throw error;
+  }
+}
+
+/** What is published need not be fetched. */
+async function keepInCache(
+  { cache, log }: UploadV2Deps,
+  { file, manifest: { big: { key } } }: Sealed,
+  { folder, name }: PublishRequest,
+): Promise<void> {
+  try {
+    await cache.keep(file, { folder, key });
+    await cache.note({ folder, key }, name);
+  } catch (error) {
+    log.warning("cache_not_changed", { folder, key, why: messageOf(error) });
   }
 }
 
