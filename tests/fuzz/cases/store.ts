@@ -4,6 +4,7 @@ import { utf8 } from "../../../lib/bytes.ts";
 import { parseSums } from "../../../lib/cdn/cache_entries.ts";
 import { parsePins } from "../../../lib/cdn/cache_quota.ts";
 import { parsePairings } from "../../../lib/cdn/cached.ts";
+import { parseRecord } from "../../../lib/cdn/content_record.ts";
 import { HttpStore } from "../../../lib/cdn/http.ts";
 import { checkObjectName } from "../../../lib/cdn/object_name.ts";
 import { pairingOf } from "../../../lib/cdn/pairing.ts";
@@ -51,6 +52,10 @@ export async function storeCases(): Promise<ParserCase[]> {
     parserCase("parseSums()", ["lib/cdn/cache_entries.ts"], nearJsonBytes({ v: 1, pairings: [PAIRING] }), {
       parse: parseSums,
       accepted: (sums) => assert.ok(sums.every((sum) => typeof sum === "number")),
+    }),
+    parserCase("parseRecord()", ["lib/cdn/content_record.ts"], nearJsonBytes({ v: 2, resources: ["a", "b"] }), {
+      parse: parseRecord,
+      accepted: (resources) => assert.ok(resources.every((name) => typeof name === "string")),
     }),
     parserCase("parsePins()", ["lib/cdn/cache_quota.ts"], nearJsonBytes({ v: 1, pins: ["models/a", "models/b"] }), {
       parse: (bytes) => parsePins("p", bytes),
