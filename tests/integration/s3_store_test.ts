@@ -75,7 +75,10 @@ s3Test("tells wrong keys and secrets from missing objects, on HEAD too, and show
     for (const call of calls) {
       await assert.rejects(call, (error) => {
         assert(error instanceof NotAllowedError);
-        assert(!/hush|signature=|[0-9a-f]{64}/i.test(Deno.inspect(error, { depth: 9 })), Deno.inspect(error, { depth: 9 }));
+        assert(
+          !/hush|signature=|[0-9a-f]{64}/i.test(Deno.inspect(error, { depth: 9 })),
+          Deno.inspect(error, { depth: 9 }),
+        );
         return true;
       });
     }
