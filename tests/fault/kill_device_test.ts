@@ -4,6 +4,7 @@ import { auditLine, EMPTY_HEAD } from "../../lib/audit/audit_line.ts";
 import { nameOf } from "../../lib/audit/audit_trail.ts";
 import { verifyTrail } from "../../lib/audit/verify_trail.ts";
 import { equalBytes } from "../../lib/bytes.ts";
+import { removeBusyFolder } from "../support/busy_folder.ts";
 import {
   cachePath,
   type DevicePlace,
@@ -47,7 +48,7 @@ async function upload(url: string, content: Uint8Array<ArrayBuffer>): Promise<vo
 }
 
 async function emptyCache(place: DevicePlace): Promise<void> {
-  await Deno.remove(cachePath(place), { recursive: true }).catch(() => undefined);
+  await removeBusyFolder(cachePath(place));
 }
 
 faultTest({

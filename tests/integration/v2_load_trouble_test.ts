@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { Bytes } from "../../lib/bytes.ts";
 import { collect } from "../../lib/streams.ts";
+import { removeBusyFolder } from "../support/busy_folder.ts";
 import { eventually } from "../support/eventually.ts";
 import { keystream } from "../support/keystream.ts";
 import { tempFolder } from "../support/temp_folder.ts";
@@ -61,7 +62,7 @@ Deno.test("a load in format v2 needs nothing of a cache that is removed while an
   const { value } = await first.read();
   assert(value !== undefined);
   const start = value.slice();
-  await Deno.remove(join(round.device.folder.path, "cache", folder), { recursive: true });
+  await removeBusyFolder(join(round.device.folder.path, "cache", folder));
   const second = await services.load(V2_RESOURCE);
   assertSame(await rest(second.body), plain);
   first.releaseLock();
