@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { testJobs } from "../../tools/test_batches.ts";
 
 interface Run {
   readonly exitCode: number;
@@ -128,3 +129,41 @@ async function appeared(path: string): Promise<string> {
   }
   throw new Error(`"${path}" did not appear within 30 s`);
 }
+
+const FILES = 45;
+
+/** Runs `tools/test.ts` over a folder of many test files, of which one has the given text. */
+async function runMany(odd: (marker: string) => string): Promise<Run> {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (let index = 1; index < FILES; index++) {
+      await Deno.writeTextFile(join(folder, `good_${index}_test.ts`), 'Deno.test("a", () => {});');
+    }
+    await Deno.writeTextFile(join(folder, "odd_test.ts"), odd(JSON.stringify(join(folder, "marker"))));
+    const { code: exitCode, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--allow-all", "tools/test.ts", folder],
+      env: { CI: "false" },
+      stderr: "null",
+    }).output();
+    const output = new TextDecoder().decode(stdout);
+    return { exitCode, output, lastLine: output.trimEnd().split("\n").at(-1) ?? "" };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test({
+  name: "tools/test.ts runs a file that failed among many once more, and says so",
+  ignore: testJobs() === 1,
+  async fn() {
+    const once = await runMany((marker) =>
+      `Deno.test("odd", () => Deno.writeTextFileSync(${marker}, "x", { append: true }));
+       Deno.test("first", () => { if (Deno.readTextFileSync(${marker}) === "x") throw new Error("no"); });`
+    );
+    assert.equal(once.exitCode, 0, once.output);
+    assert.equal(once.lastLine, `${FILES + 1} passed, 0 failed`);
+    assert.match(once.output, /failed at first, and passed when it was run again: .*odd_test\.ts/);
+    const always = await runMany(() => 'Deno.test("odd", () => { throw new Error("no"); });');
+    assert.deepEqual([always.exitCode, always.lastLine], [1, `${FILES - 1} passed, 1 failed`], always.output);
+  },
+});
