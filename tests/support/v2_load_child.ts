@@ -4,6 +4,7 @@ import { ResourceApi } from "../../lib/api/client.ts";
 import { unverified } from "../../lib/auth/claims.ts";
 import { Session } from "../../lib/auth/session.ts";
 import { CacheQuota } from "../../lib/cdn/cache_quota.ts";
+import { BigPartCache } from "../../lib/cdn/cached.ts";
 import { HttpStore } from "../../lib/cdn/http.ts";
 import type { ObjectStore } from "../../lib/cdn/store.ts";
 import { parseSettings } from "../../lib/config/config.ts";
@@ -95,11 +96,13 @@ async function servicesOf(job: LoadJob): Promise<ServicesV2> {
     write: (line) => say("log", JSON.parse(recordOutput("log of a child that loads", line)).message),
     now: clock.now,
   });
+  const quota = new CacheQuota(settings.modelCacheDir, { quotaBytes: undefined, clock });
+  await new BigPartCache(settings.modelCacheDir, quota).sweep(); // as a device does when it starts
   return resourcesInV2(settings, {
     ...{ apiDeps, session, log, clock },
     hardware: () => Promise.resolve(FACTS),
     cdn: () => Promise.resolve(counted(store, limit)),
-    quota: new CacheQuota(settings.modelCacheDir, { quotaBytes: undefined, clock }),
+    quota,
     state: await openState(settings, { log, clock }),
   });
 }
