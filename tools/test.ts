@@ -14,8 +14,8 @@ const LIMIT_MS = 45 * 60_000;
 const STALL_MS = 8 * 60_000;
 const SLOWEST_SHOWN = 5;
 const SLOW_SECONDS = 1;
-/** More files than this with failures are a failure. */
-const REPEATED_FILES = 3;
+/** More failures than this are no accident. */
+const REPEATED_FAILURES = 4;
 const USAGE = "usage: deno task test [--filter TEXT] [--coverage FOLDER] [--write-faults] [PATH…]";
 const EVERYTHING = ["tests/"];
 
@@ -31,6 +31,7 @@ interface Options {
 }
 
 interface BatchOutcome {
+  readonly files: Batch;
   readonly result: RunResult;
   /** Text of the JUnit report, when one was written. */
   readonly report: string | undefined;
@@ -40,8 +41,8 @@ interface BatchOutcome {
 
 interface Outcome {
   readonly batches: readonly BatchOutcome[];
-  /** How the files ended that had failed, when they were run once more by themselves. */
-  readonly again?: { readonly files: Batch; readonly outcome: BatchOutcome } | undefined;
+  /** How the batches ended in which something had failed, when they were run once more. */
+  readonly again?: BatchOutcome | undefined;
   /** Secrets that tests use, in what they have recorded. */
   readonly leaks: readonly string[];
 }
@@ -103,7 +104,7 @@ async function runTests(options: Options, peers: ReadonlyMap<PeerName, Peer>): P
     const runBatch = runnerOf(options, folder, env, all.length === 1);
     const batches = await inParallel(all, Math.min(jobs, all.length), runBatch);
     const files = all.length > 1 ? filesToRepeat(batches) : [];
-    const again = files.length === 0 ? undefined : { files, outcome: await runBatch(files) };
+    const again = files.length === 0 ? undefined : await runBatch(files);
     return { batches, again, leaks: await leaksIn(witness) };
   } finally {
     await removeFolder(folder);
@@ -111,7 +112,12 @@ async function runTests(options: Options, peers: ReadonlyMap<PeerName, Peer>): P
   }
 }
 
-const NOT_RUN: BatchOutcome = { result: { exitCode: 1, end: "exited" }, report: undefined, unfinished: undefined };
+const NOT_RUN: BatchOutcome = {
+  files: [],
+  result: { exitCode: 1, end: "exited" },
+  report: undefined,
+  unfinished: undefined,
+};
 
 /** Looks at the types of everything once, and not in each batch. */
 async function typesAreRight(): Promise<boolean> {
@@ -120,16 +126,26 @@ async function typesAreRight(): Promise<boolean> {
 }
 
 /**
- * The files of a few failures among thousands of tests with real faults in real processes: they are run once more, with the machine to themselves, and
- * the result says so. Many failures, or a run that did not end, are no accident.
+ * The files of the batches with a few failures among thousands of tests with real faults in real processes: they are run once more, with the machine to
+ * themselves, and the result says so. Many failures, or a run that did not end, are no accident.
  */
 function filesToRepeat(batches: readonly BatchOutcome[]): Batch {
   const bad = batches.filter(({ result: { exitCode } }) => exitCode !== 0);
-  const files = bad.map(({ result, report }) =>
-    result.end === "exited" && report !== undefined ? parseReport(report).failedFiles : []
+  const counts = bad.map(({ result, report }) =>
+    result.end === "exited" && report !== undefined ? parseReport(report).failed : 0
   );
-  const isClear = files.every((failed) => failed.length > 0) && files.flat().length <= REPEATED_FILES;
-  return isClear ? files.flat() : [];
+  return counts.every((failed) => failed > 0) && sum(counts) <= REPEATED_FAILURES
+    ? bad.flatMap(({ files }) => files)
+    : [];
+}
+
+/** Whether all that had failed has passed now: as many tests were run as before. */
+function isMendedBy(again: BatchOutcome | undefined, batches: readonly BatchOutcome[]): boolean {
+  if (again?.report === undefined || again.result.exitCode !== 0) return false;
+  const before = batches.filter(({ result: { exitCode } }) => exitCode !== 0)
+    .map(({ report }) => parseReport(report ?? ""));
+  const { passed, failed } = parseReport(again.report);
+  return failed === 0 && passed >= sum(before.map((report) => report.passed + report.failed));
 }
 
 /** Runs one batch after the other. What one of several prints is shown when it has ended, so that it stays together. */
@@ -150,7 +166,7 @@ function runnerOf(options: Options, folder: string, env: Readonly<Record<string,
     });
     isInterrupted ||= result.end === "interrupted";
     lines.forEach(say);
-    return { result, report: await readReport(reportPath), unfinished: output.unfinished };
+    return { files: batch, result, report: await readReport(reportPath), unfinished: output.unfinished };
   };
 }
 
@@ -200,7 +216,7 @@ function conclude(
   missing: readonly string[],
 ): { lines: string[]; exitCode: number } {
   const verdicts = batches.map(({ result: { exitCode }, report }) => judge({ exitCode, report }));
-  const isMended = again?.outcome.result.exitCode === 0;
+  const isMended = isMendedBy(again, batches);
   const passed = sum(verdicts.map((verdict) => verdict.passed));
   const failed = sum(verdicts.map((verdict) => verdict.failed));
   const reports = batches.flatMap(({ report }) => report === undefined ? [] : [parseReport(report)]);
@@ -216,7 +232,7 @@ function conclude(
     ...ends.map(({ result: { end }, unfinished }) => `The tests were ${end}, in: ${unfinished ?? "no test"}`),
     ...faults,
     ...leaks,
-    ...(isMended ? again.files.map((file) => `failed at first, and passed when it was run again: ${file}`) : []),
+    ...(isMended ? [`${failed} failed at first, and passed when all of their batch was run again`] : []),
     `${passed + (isMended ? failed : 0)} passed, ${failures} failed`,
   ];
   if (ends.some(({ result: { end } }) => end === "interrupted")) return { lines, exitCode: 130 };
