@@ -4,11 +4,14 @@ export const FAULT_PAGE = "docs/reliability.md";
 const BEGIN = "<!-- made by: deno task reliability -->";
 const END = "<!-- end -->";
 const HEAD = ["| where | what was under way | fault | what comes of it |", "|---|---|---|---|"];
+/** Between the name of a test and that of a step in it, in a report. */
+const STEP = " > ";
 const AREAS = ["network", "server", "disk", "process", "docker", "clock"];
 
 /** The table of all fault tests (`tests/support/fault_test.ts`) among the names of tests that have passed. */
 export function faultTable(names: readonly string[]): string {
-  const rows = names.map((name) => name.split(" | ")).filter(([mark, ...cells]) =>
+  const whole = names.filter((name) => !name.includes(STEP));
+  const rows = whole.map((name) => name.split(" | ")).filter(([mark, ...cells]) =>
     mark === "fault" && cells.length === 4
   );
   const lines = rows.map(([, ...cells]) => `| ${cells.join(" | ")} |`);

@@ -5,6 +5,7 @@ import { faultName } from "../../support/fault_test.ts";
 Deno.test("faultTable() has a row for each fault that was tested, by area, and for no other test", () => {
   const table = faultTable([
     "deno() does",
+    `${faultName({ area: "network", fault: "cut", operation: "load", outcome: "goes on" })} > a step of it`,
     faultName({ area: "clock", fault: "an hour ahead", operation: "load", outcome: "nothing" }),
     faultName({ area: "network", fault: "cut", operation: "load", outcome: "goes on" }),
   ]);
