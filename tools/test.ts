@@ -130,7 +130,7 @@ async function typesAreRight(): Promise<boolean> {
  * themselves, and the result says so. Many failures, or a run that did not end, are no accident.
  */
 function filesToRepeat(batches: readonly BatchOutcome[]): Batch {
-  const bad = batches.filter(({ result: { exitCode } }) => exitCode !== 0);
+  const bad = batches.filter(hasFailed);
   const counts = bad.map(({ result, report }) =>
     result.end === "exited" && report !== undefined ? parseReport(report).failed : 0
   );
@@ -142,10 +142,13 @@ function filesToRepeat(batches: readonly BatchOutcome[]): Batch {
 /** Whether all that had failed has passed now: as many tests were run as before. */
 function isMendedBy(again: BatchOutcome | undefined, batches: readonly BatchOutcome[]): boolean {
   if (again?.report === undefined || again.result.exitCode !== 0) return false;
-  const before = batches.filter(({ result: { exitCode } }) => exitCode !== 0)
-    .map(({ report }) => parseReport(report ?? ""));
+  const before = batches.filter(hasFailed).map(({ report }) => parseReport(report ?? ""));
   const { passed, failed } = parseReport(again.report);
   return failed === 0 && passed >= sum(before.map((report) => report.passed + report.failed));
+}
+
+function hasFailed({ result: { exitCode } }: BatchOutcome): boolean {
+  return exitCode !== 0;
 }
 
 /** Runs one batch after the other. What one of several prints is shown when it has ended, so that it stays together. */
@@ -236,7 +239,7 @@ function conclude(
     `${passed + (isMended ? failed : 0)} passed, ${failures} failed`,
   ];
   if (ends.some(({ result: { end } }) => end === "interrupted")) return { lines, exitCode: 130 };
-  const isGood = isMended || batches.every(({ result: { exitCode } }) => exitCode === 0);
+  const isGood = isMended || !batches.some(hasFailed);
   return { lines, exitCode: isGood && failures === 0 && faults.length === 0 ? 0 : 1 };
 }
 

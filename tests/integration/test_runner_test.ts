@@ -10,20 +10,30 @@ interface Run {
 
 /** Runs `tools/test.ts` over one test file with the given text. */
 async function runSample(code: string, args: readonly string[] = [], env: Record<string, string> = {}): Promise<Run> {
-  const folder = await Deno.makeTempDir();
-  try {
+  return await inFolder(async (folder) => {
     const path = join(folder, "sample_test.ts");
     await Deno.writeTextFile(path, code);
-    const { code: exitCode, stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--allow-all", "tools/test.ts", ...args, path],
-      env: { CI: "false", ...env },
-      stderr: "null",
-    }).output();
-    const output = new TextDecoder().decode(stdout);
-    return { exitCode, output, lastLine: output.trimEnd().split("\n").at(-1) ?? "" };
+    return await runTool([...args, path], env);
+  });
+}
+
+async function inFolder(work: (folder: string) => Promise<Run>): Promise<Run> {
+  const folder = await Deno.makeTempDir();
+  try {
+    return await work(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+async function runTool(args: readonly string[], env: Record<string, string> = {}): Promise<Run> {
+  const { code: exitCode, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-all", "tools/test.ts", ...args],
+    env: { CI: "false", ...env },
+    stderr: "null",
+  }).output();
+  const output = new TextDecoder().decode(stdout);
+  return { exitCode, output, lastLine: output.trimEnd().split("\n").at(-1) ?? "" };
 }
 
 const SAMPLES: readonly { what: string; code: string; args?: string[]; exitCode: number; lastLine: string }[] = [
@@ -134,22 +144,13 @@ const FILES = 45;
 
 /** Runs `tools/test.ts` over a folder of many test files, of which one has the given text. */
 async function runMany(odd: (marker: string) => string): Promise<Run> {
-  const folder = await Deno.makeTempDir();
-  try {
+  return await inFolder(async (folder) => {
     for (let index = 1; index < FILES; index++) {
       await Deno.writeTextFile(join(folder, `good_${index}_test.ts`), 'Deno.test("a", () => {});');
     }
     await Deno.writeTextFile(join(folder, "odd_test.ts"), odd(JSON.stringify(join(folder, "marker"))));
-    const { code: exitCode, stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--allow-all", "tools/test.ts", folder],
-      env: { CI: "false" },
-      stderr: "null",
-    }).output();
-    const output = new TextDecoder().decode(stdout);
-    return { exitCode, output, lastLine: output.trimEnd().split("\n").at(-1) ?? "" };
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+    return await runTool([folder]);
+  });
 }
 
 Deno.test({
